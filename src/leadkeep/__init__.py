@@ -1,0 +1,1 @@
+"""Leadkeep: a door for leads that never loses one."""

@@ -1,0 +1,1 @@
+"""From journal to store, exactly once; then into the archive."""

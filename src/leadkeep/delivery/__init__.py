@@ -1,0 +1,1 @@
+"""From store to destination, until it is confirmed."""

@@ -1,0 +1,87 @@
+"""Every error that Leadkeep raises on purpose, in one tree.
+
+::
+
+    LeadkeepError                 something failed; `hint` says what to do about it
+    ├── SettingsError             a setting is missing, unknown, or has a value that is not allowed
+    ├── UsageError                a command or call was asked for something that makes no sense
+    ├── NotFound                  no lead, delivery, source or destination has this name or number
+    ├── JournalError
+    │   ├── JournalUnavailable    this journal cannot take the batch; the next one may
+    │   ├── JournalLocked         another process writes to this folder
+    │   └── JournalDamaged        bytes that were acknowledged can no longer be read
+    ├── StoreError
+    │   ├── StoreUnavailable      the store cannot be reached or written now; it may be later
+    │   ├── StoreUnsafe           the store must not be used as it is (unsafe library, poisoned)
+    │   ├── RecordRefused         a constraint refuses these leads; the batch must be bisected
+    │   └── MigrationFailed       the schema could not be brought up to date; nothing was changed
+    └── AlreadyRunning            another process does this job on this data folder
+
+Foreign errors (OSError, apsw.Error, …) are mapped to these at one boundary: the module that called
+the foreign library. None is swallowed.
+"""
+
+
+class LeadkeepError(Exception):
+    """Base of all. `str(error)` says what failed and for which lead or setting.
+
+    Args:
+        message: what failed, naming the lead, setting, file or destination. No personal data.
+        hint: one sentence that tells a person what to do; empty when there is nothing to do.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SettingsError(LeadkeepError):
+    """A setting is missing, unknown, or has a value that is not allowed."""
+
+
+class UsageError(LeadkeepError):
+    """A command or call was asked for something that makes no sense."""
+
+
+class NotFound(LeadkeepError):
+    """No lead, delivery, source or destination has this name or number."""
+
+
+class JournalError(LeadkeepError):
+    """Base of what goes wrong where acceptance becomes durable."""
+
+
+class JournalUnavailable(JournalError):
+    """This journal cannot take the batch; the next one in the list may."""
+
+
+class JournalLocked(JournalError):
+    """Another process writes to this journal folder."""
+
+
+class JournalDamaged(JournalError):
+    """Bytes that were acknowledged can no longer be read."""
+
+
+class StoreError(LeadkeepError):
+    """Base of what goes wrong in the store."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written now; it may be later."""
+
+
+class StoreUnsafe(StoreError):
+    """The store must not be used as it is: unsafe library version, or poisoned by an I/O error."""
+
+
+class RecordRefused(StoreError):
+    """A constraint refuses these leads; whoever sent the batch bisects it and quarantines one."""
+
+
+class MigrationFailed(StoreError):
+    """The schema could not be brought up to date; nothing was changed."""
+
+
+class AlreadyRunning(LeadkeepError):
+    """Another process does this job on this data folder."""

@@ -1,0 +1,1 @@
+"""The door: takes one HTTP request whole, makes it durable, answers. Knows no store."""

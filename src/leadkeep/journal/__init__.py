@@ -1,0 +1,1 @@
+"""Where acceptance becomes durable: written by the door, read by the absorber."""

@@ -1,0 +1,299 @@
+"""The nouns of Leadkeep: what is accepted, absorbed, delivered and shown.
+
+Everything here is a value. The request inside a record is exactly what came in; whatever was read
+from it stands beside it and may be wrong without harm.
+"""
+
+from enum import IntEnum, IntFlag
+from uuid import UUID
+
+import msgspec
+
+from leadkeep.states import Disposition, Status
+
+# ---------------------------------------------------------------- at the door
+
+
+class RecordKind(IntEnum):
+    """What a journal record tells."""
+
+    LEAD = 1
+    """A complete request that will be delivered or shown."""
+    PROBE = 2
+    """A bare GET, HEAD or OPTIONS: somebody looked whether we are there."""
+    REJECTION = 3
+    """A request that could not be taken whole (too large, cut off, malformed); no body kept."""
+    HANDSHAKE = 4
+    """A vendor's verification of the URL, answered at the door."""
+
+
+class RecordFlag(IntFlag):
+    """What the door knew about the request and the body does not tell."""
+
+    NONE = 0
+    TLS = 1
+    """It came over TLS."""
+    NO_ROUTE = 2
+    """No source claims its path; absorbed into quarantine."""
+    PUSHED = 4
+    """Pushed by a program through the API, not received over HTTP."""
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One request as the door took it: the unit of the journal."""
+
+    kind: RecordKind
+    lead_id: bytes
+    """UUIDv7 (RFC 9562), 16 bytes, made at acceptance."""
+    lead_number: int
+    """13 digits; 0 if no block was left: it is numbered when absorbed."""
+    received_at_us: int
+    flags: RecordFlag
+    source: str
+    """Name of the source that claims the path; empty if none does."""
+    peer: str
+    """Address of the sender, without port."""
+    method: str
+    target: bytes
+    """The request target exactly as received: path and query."""
+    headers: bytes
+    """`Name: value\\r\\n` lines in the order, case and number received."""
+    body: bytes
+    answer_status: int
+    """The HTTP status that the door answers once this is durable."""
+    detail: str = ""
+    """For a rejection or handshake: why or which."""
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """A place in a journal: everything before it has been read."""
+
+    segment: UUID
+    offset: int
+
+
+# ---------------------------------------------------------------- what absorbing writes
+
+
+class Contact(msgspec.Struct, frozen=True, gc=False):
+    """What could be read from a payload, for display and search only."""
+
+    name: str = ""
+    phone: str = ""
+    """E.164 (`+16145550142`) where the number could be normalised, else as sent."""
+    email: str = ""
+    vendor_lead_id: str = ""
+
+
+class NewLead(msgspec.Struct, frozen=True, gc=False):
+    """A record on its way into the store, with what absorbing found out."""
+
+    record: Record
+    position: Position
+    """Where the group that holds the record begins."""
+    acknowledged: bool
+    """False if it is known that the vendor got no 2xx (read past the durable mark)."""
+    disposition: Disposition
+    destinations: tuple[str, ...]
+    """One delivery for each; empty: one delivery without destination."""
+    hold_reason: str
+    """Not empty: its deliveries start `held`, and this says why in words."""
+    contact: Contact
+    payload_text: str | None
+    """Readable payload where the body itself is not UTF-8 text; None: the body is the text."""
+
+
+class SegmentProgress(msgspec.Struct, frozen=True, gc=False):
+    """How far one journal segment has been absorbed, with the journal's own counts."""
+
+    segment: UUID
+    journal: str
+    offset: int
+    """Absorbed up to here."""
+    finished: bool
+    """Nothing more will come: the writer has left it and all of it is absorbed."""
+    leads: int
+    probes: int
+    rejections: int
+    handshakes: int
+
+
+class AbsorbBatch(msgspec.Struct, frozen=True):
+    """What goes into the store in one transaction: leads, notices, and how far we read."""
+
+    expected_offset: int
+    """The offset the store must hold for this segment (0: none yet), else nothing is written."""
+    progress: SegmentProgress
+    """The segment after this batch; counts are totals of the segment, not of the batch."""
+    leads: tuple[NewLead, ...]
+    notices: tuple[Record, ...]
+    """Probes, rejections and handshakes: shown, never delivered."""
+
+
+class AbsorbReport(msgspec.Struct, frozen=True):
+    """What one batch did to the store."""
+
+    absorbed: int
+    """Leads that are new."""
+    already_known: int
+    """Leads whose id was in the store already (the same record in a second journal)."""
+    renumbered: int
+    """Leads whose number was taken (or missing) and that got another: an alert."""
+    moved: bool
+    """False: another absorber had moved the position; nothing was written, read again."""
+
+
+# ---------------------------------------------------------------- delivering
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """A delivery leased by this worker, with all that an attempt needs."""
+
+    delivery_id: int
+    fence: int
+    """Fencing token: grows with each claim; a report with an older one changes no status."""
+    destination: str
+    attempt: int
+    """Number of this try, from 1."""
+    first_attempt_at_ms: int | None
+    """When the first try began; None: this is it."""
+    lead_id: str
+    lead_number: int
+    source: str
+    received_at_ms: int
+    method: str
+    target: bytes
+    headers: bytes
+    body: bytes
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What one attempt came to, and what shall happen to its delivery."""
+
+    delivery_id: int
+    fence: int
+    attempt: int
+    status: Status
+    """COMPLETED, PENDING (another try at `next_attempt_at_ms`) or FAILED."""
+    started_at_ms: int
+    duration_ms: int
+    next_attempt_at_ms: int | None
+    error_class: str
+    """Short machine-readable class (`connect`, `timeout`, `http_503`, …); empty on success."""
+    error_message: str
+    """Why, in words, without personal data; empty on success."""
+    response_status: int | None
+    response_headers: bytes
+    response_body: bytes
+    """The reply, capped by `reply_max_bytes`."""
+
+
+class Recorded(msgspec.Struct, frozen=True, gc=False):
+    """How the store took one outcome."""
+
+    delivery_id: int
+    stale: bool
+    """The lease was no longer ours: the attempt is recorded."""
+    status: Status
+    """The delivery's status afterwards."""
+
+
+# ---------------------------------------------------------------- looking
+
+
+class AttemptView(msgspec.Struct, frozen=True, gc=False):
+    """One try, as shown."""
+
+    attempt: int
+    started_at_ms: int
+    duration_ms: int
+    outcome: str
+    error_class: str
+    error_message: str
+    response_status: int | None
+    response_body: bytes
+
+
+class DeliveryView(msgspec.Struct, frozen=True, gc=False):
+    """One delivery, as shown in lists."""
+
+    delivery_id: int
+    lead_id: str
+    lead_number: int
+    source: str
+    destination: str | None
+    status: Status
+    attempts: int
+    next_attempt_at_ms: int | None
+    error_message: str
+    processed_at_ms: int | None
+    received_at_ms: int
+    updated_at_ms: int
+    name: str
+    phone: str
+    email: str
+
+
+class LeadView(msgspec.Struct, frozen=True, gc=False):
+    """One lead, whole: the request, what was read, its deliveries and their attempts."""
+
+    lead_id: str
+    lead_number: int
+    source: str
+    disposition: Disposition
+    acknowledged: bool
+    received_at_ms: int
+    absorbed_at_ms: int
+    peer: str
+    method: str
+    target: bytes
+    headers: bytes
+    body: bytes
+    payload_text: str
+    answer_status: int
+    contact: Contact
+    position: Position
+    deliveries: tuple[DeliveryView, ...]
+    attempts: dict[int, tuple[AttemptView, ...]]
+    """delivery id → its tries, oldest first."""
+
+
+class DestinationView(msgspec.Struct, frozen=True, gc=False):
+    """A destination's own state and the depth of its queue."""
+
+    name: str
+    held: bool
+    hold_reason: str
+    counts: dict[Status, int]
+    oldest_waiting_at_ms: int | None
+    """When the oldest pending or processing lead was received."""
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Which deliveries an operator means. All given conditions hold together.
+
+    An empty selection means none, so that a forgotten filter never means "everything":
+    `everything=True` says so.
+    """
+
+    refs: tuple[str, ...] = ()
+    """Lead ids or 13-digit lead numbers."""
+    statuses: tuple[Status, ...] = ()
+    sources: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    received_from_ms: int | None = None
+    received_before_ms: int | None = None
+    everything: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """True if it selects nothing."""
+        return not (
+            self.everything
+            or self.refs
+            or self.statuses
+            or self.sources
+            or self.destinations
+            or self.received_from_ms is not None
+            or self.received_before_ms is not None
+        )

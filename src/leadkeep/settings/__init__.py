@@ -1,0 +1,1 @@
+"""One table of settings: `model` declares them, `kinds` parses, `load` merges, `describe` tells."""

@@ -1,0 +1,1 @@
+"""Who sends leads: which path belongs to which source, and what can be read from a payload."""

@@ -1,0 +1,111 @@
+"""The states of a delivery and of a lead, and the only ways from one to the next.
+
+This is the one place where the graph is written. The store's CHECKs and its transition trigger, the
+generated reference and the operators' pages are tested equal to it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where one delivery (one lead for one destination) stands."""
+
+    PENDING = "pending"
+    """Waiting to be delivered, or waiting for its next try."""
+    PROCESSING = "processing"
+    """Leased by a worker that is delivering it now."""
+    COMPLETED = "completed"
+    """The destination confirmed it."""
+    FAILED = "failed"
+    """Tried for its whole age without success; waits for a person, and is never purged."""
+    HELD = "held"
+    """Set aside, by quarantine or by a person, until a person resumes it."""
+    CANCELLED = "cancelled"
+    """A person decided that it shall not be delivered."""
+
+
+class Disposition(StrEnum):
+    """What absorbing found out about a lead."""
+
+    ROUTED = "routed"
+    """Belongs to at least one destination."""
+    UNROUTED = "unrouted"
+    """Accepted while no destination was configured; goes to the first that is."""
+    QUARANTINED = "quarantined"
+    """Kept and held for a person: no route, not acknowledged, or refused by a constraint."""
+    DUPLICATE = "duplicate"
+    """The same delivery as an earlier lead, linked to it and not delivered again."""
+    ERASED = "erased"
+    """Personal data removed at a person's request; a tombstone remains."""
+
+
+class Verb(StrEnum):
+    """What may be done to a delivery."""
+
+    CLAIM = "claim"
+    """A worker takes a lease and will attempt it."""
+    COMPLETE = "complete"
+    """An attempt succeeded; also a late success that nobody has claimed since."""
+    RETRY_LATER = "retry_later"
+    """An attempt failed and another is due."""
+    GIVE_UP = "give_up"
+    """An attempt failed and the delivery is older than the retry policy's age."""
+    RELEASE = "release"
+    """The worker returns a lease without having tried."""
+    RESCUE = "rescue"
+    """The lease ran out: its worker died or hangs."""
+    HOLD = "hold"
+    """A person sets it aside."""
+    RESUME = "resume"
+    """A person lets a held delivery go."""
+    RETRY = "retry"
+    """A person asks for another try, due at once."""
+    CANCEL = "cancel"
+    """A person decides that it shall not be delivered."""
+
+
+GRAPH: Mapping[Verb, Mapping[Status, Status]] = {
+    Verb.CLAIM: {Status.PENDING: Status.PROCESSING},
+    Verb.COMPLETE: {
+        Status.PROCESSING: Status.COMPLETED,
+        Status.PENDING: Status.COMPLETED,
+        Status.FAILED: Status.COMPLETED,
+        Status.HELD: Status.COMPLETED,
+    },
+    Verb.RETRY_LATER: {Status.PROCESSING: Status.PENDING},
+    Verb.GIVE_UP: {Status.PROCESSING: Status.FAILED},
+    Verb.RELEASE: {Status.PROCESSING: Status.PENDING},
+    Verb.RESCUE: {Status.PROCESSING: Status.PENDING},
+    Verb.HOLD: {Status.PENDING: Status.HELD, Status.FAILED: Status.HELD},
+    Verb.RESUME: {Status.HELD: Status.PENDING},
+    Verb.RETRY: {
+        Status.PENDING: Status.PENDING,
+        Status.FAILED: Status.PENDING,
+        Status.CANCELLED: Status.PENDING,
+    },
+    Verb.CANCEL: {
+        Status.PENDING: Status.CANCELLED,
+        Status.HELD: Status.CANCELLED,
+        Status.FAILED: Status.CANCELLED,
+    },
+}
+"""verb → {status before: status after}. A pair that is not here is refused."""
+
+SETTLED = frozenset({Status.COMPLETED, Status.CANCELLED})
+"""Statuses whose lead may leave the archive: it needs nobody any more."""
+
+
+def allowed_moves() -> frozenset[tuple[Status, Status]]:
+    """Every (before, after) pair of different statuses that some verb allows."""
+    return frozenset(
+        (before, after)
+        for moves in GRAPH.values()
+        for before, after in moves.items()
+        if before is not after
+    )
+
+
+def statuses_for(verb: Verb) -> frozenset[Status]:
+    """The statuses in which `verb` may be applied."""
+    return frozenset(GRAPH[verb])

@@ -1,0 +1,1 @@
+"""The queue's truth: leads, deliveries, attempts, and the verbs that move them."""

@@ -1,0 +1,163 @@
+"""The store protocol: every transition one verb, one transaction, whatever the engine.
+
+All callers (worker, commands, API, pages) use these verbs and nothing else. An engine raises only
+`StoreError`s and `UsageError`/`NotFound`; `StoreUnavailable` means that nothing was changed and the
+call may be repeated.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from leadkeep.models import (
+    AbsorbBatch,
+    AbsorbReport,
+    Claim,
+    DeliveryView,
+    DestinationView,
+    LeadView,
+    Outcome,
+    Recorded,
+    SegmentProgress,
+    Selection,
+)
+from leadkeep.states import Status, Verb
+
+
+class Store(Protocol):
+    """The queue's truth."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the database."""
+
+    # ------------------------------------------------------------ absorbing
+
+    async def progress(self) -> dict[UUID, SegmentProgress]:
+        """How far each known segment has been absorbed."""
+
+    async def absorb(self, batch: AbsorbBatch) -> AbsorbReport:
+        """Write leads, notices and position in one transaction, exactly once.
+
+        Raises:
+            RecordRefused: a constraint refused some lead; nothing was written.
+        """
+
+    async def adopt_unrouted(self, destinations: Sequence[str]) -> int:
+        """Give leads that came while no destination existed to these; returns how many.
+
+        At most a few thousand per call; call again until it returns 0.
+        """
+
+    # ------------------------------------------------------------ delivering
+
+    async def claim(
+        self, destination: str, *, limit: int, lease_ms: int, longest_wait_ms: int, worker: str
+    ) -> list[Claim]:
+        """Lease up to `limit` due deliveries, oldest due first.
+
+        Nothing is due at a held destination. A `next_attempt_at` further off than
+        `longest_wait_ms` is due: the clock has jumped.
+
+        Args:
+            lease_ms: how long the lease lasts, by the boot clock.
+            worker: who claims, for people.
+        """
+
+    async def record(self, outcomes: Sequence[Outcome]) -> list[Recorded]:
+        """Record attempts and move their deliveries, in the order given.
+
+        Each attempt is recorded always. The delivery moves only if the fence is the latest and it
+        is still processing; a success also completes a delivery that nobody has claimed since.
+        """
+
+    async def release(self, claims: Sequence[Claim]) -> int:
+        """Return leases without having tried; returns how many were still ours."""
+
+    async def renew(self, claims: Sequence[Claim], *, lease_ms: int) -> list[Claim]:
+        """Prolong leases; returns the claims that are no longer ours."""
+
+    async def rescue(self) -> int:
+        """Return leases that ran out, or are of another boot, to pending; returns how many."""
+
+    async def next_due_at_ms(self, destination: str) -> int | None:
+        """When the next pending delivery of a destination is due; None: none waits."""
+
+    # ------------------------------------------------------------ a person's verbs
+
+    async def apply(
+        self,
+        verb: Verb,
+        selection: Selection,
+        *,
+        reason: str,
+        actor: str,
+        limit: int | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """HOLD, RESUME, RETRY or CANCEL every selected delivery on which `verb` is allowed.
+
+        Works in chunks, each a transaction. RESUME and RETRY of a delivery without destination
+        need `route` first and are not counted.
+
+        Args:
+            reason: shown beside the delivery; no personal data.
+            actor: who asked, for the log of actions.
+            limit: at most so many.
+            dry_run: count only.
+
+        Raises:
+            UsageError: the selection is empty, or the verb is not a person's.
+        """
+
+    async def hold_destination(self, name: str, *, reason: str, actor: str) -> None:
+        """Let its leads wait, without using up tries, until it is resumed."""
+
+    async def resume_destination(self, name: str, *, actor: str) -> None:
+        """Deliver to it again."""
+
+    # ------------------------------------------------------------ looking
+
+    async def counts(self) -> dict[Status, int]:
+        """Deliveries by status, from maintained counters. Every status is a key."""
+
+    async def destinations(self) -> list[DestinationView]:
+        """Every destination that is held or has deliveries, with its queue's depth.
+
+        Leads without destination stand under the name ``""``.
+        """
+
+    async def find(
+        self, selection: Selection, *, limit: int, after: int | None = None
+    ) -> list[DeliveryView]:
+        """Deliveries, newest first; `after` is the last `delivery_id` of the page before."""
+
+    async def lead(self, ref: str) -> LeadView:
+        """One lead by id or 13-digit number.
+
+        Raises:
+            NotFound: no lead has it.
+        """
+
+    async def notice_counts(self) -> dict[str, int]:
+        """Probes, rejections and handshakes recorded, by kind."""
+
+    async def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run one read-only SQL statement; returns column names and at most `limit` rows.
+
+        Raises:
+            UsageError: the statement is wrong, or would write.
+        """
+
+    # ------------------------------------------------------------ keeping
+
+    async def checkpoint(self) -> bool:
+        """Bring everything committed into the database file; False: a reader is in the way."""
+
+    async def unsettled(self, segment: UUID) -> int:
+        """How many deliveries of a segment's leads are neither completed nor cancelled."""
+
+    async def forget_segment(self, segment: UUID) -> None:
+        """Note that a segment has left the archive; its counts stay."""
+
+    async def highest_lead_number(self) -> int:
+        """The highest lead number known; 0 if there is none."""

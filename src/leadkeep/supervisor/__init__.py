@@ -1,0 +1,1 @@
+"""Holds the sockets and keeps the processes running. Standard library only."""

@@ -1,0 +1,40 @@
+"""A destination that confirms everything, as cheaply as it can: `python -m benchmarks.sink PORT`."""
+
+import asyncio
+import sys
+
+import httptools
+import uvloop
+
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"success":true}'
+
+
+class Sink(asyncio.Protocol):
+    """Reads each request to its end and answers 200."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        """Answer; called by the parser."""
+        assert self._transport is not None
+        self._transport.write(ANSWER)
+
+
+async def serve(port: int) -> None:
+    """Listen on loopback until the process is ended."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Sink, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

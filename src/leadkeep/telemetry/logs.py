@@ -1,0 +1,56 @@
+"""One way to log: structured lines on stderr, without personal data.
+
+Readable on a terminal, one JSON object a line otherwise. Control characters that came from outside
+are made visible, so that a hostile path cannot forge a line or move the cursor.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def _visible(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Escape control characters in every text value."""
+    for key, value in event.items():
+        if isinstance(value, str) and key not in ("exception", "timestamp"):
+            event[key] = value.translate(_CONTROL)
+    return event
+
+
+def configure_logs(*, level: str, form: str, process: str, stream: TextIO | None = None) -> None:
+    """Set up logging for this process.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+        form: `auto`, `text` or `json`; `auto` is text on a terminal and JSON otherwise.
+        process: which process speaks (`intake`, `worker`, …).
+        stream: where to; stderr if not given.
+    """
+    stream = stream or sys.stderr
+    as_text = form == "text" or (form == "auto" and stream.isatty())
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        if as_text
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _visible,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    # What libraries say through the standard library comes out too, from warnings on.
+    logging.basicConfig(stream=stream, level=logging.WARNING, format="%(levelname)s %(message)s")

@@ -3,8 +3,8 @@
 This is the single source: the loader, `leadkeep check`, `config show`, `--help`, the reference page
 and the example file are all made from these fields. Standard library only: the supervisor reads it.
 
-A field's key in `leadkeep.toml` is its path here (`intake.max_body_bytes`); its environment variable
-is that key in capitals with `LEADKEEP_` before it and `__` for each dot
+A field's key in `leadkeep.toml` is its path here (`intake.max_body_bytes`); its environment
+variable is that key in capitals with `LEADKEEP_` before it and `__` for each dot
 (`LEADKEEP_INTAKE__MAX_BODY_BYTES`).
 """
 
@@ -25,7 +25,7 @@ class Address(NamedTuple):
         return f"{host}:{self.port}"
 
 
-def setting(  # noqa: ANN401
+def setting(
     default: Any,
     help_text: str,
     *,
@@ -34,17 +34,19 @@ def setting(  # noqa: ANN401
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     secret: bool = False,
+    example: str = "",
 ) -> Any:
     """One row of the table.
 
     Args:
-        default: the value when nobody sets it; a list or dict is copied for each instance.
+        default: the value when nobody sets it; a dict or list is copied for each instance.
         help_text: one sentence for people.
         kind: which parser in `settings.kinds` reads it.
         minimum: the smallest value allowed.
         maximum: the largest value allowed.
         choices: the words allowed.
         secret: never shown by `config show` or in errors.
+        example: a value as written in TOML, for the example file, where the default is none.
     """
     metadata = {
         "help": help_text,
@@ -53,16 +55,16 @@ def setting(  # noqa: ANN401
         "maximum": maximum,
         "choices": choices,
         "secret": secret,
+        "example": example,
     }
-    if isinstance(default, (list, dict, tuple)):
-        frozen = default
-        return field(default_factory=lambda: type(frozen)(frozen), metadata=metadata)
+    if isinstance(default, (list, dict)):
+        return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeSettings:
-    """The door."""
+    """The door: where vendors' requests come in."""
 
     listen: tuple[Address, ...] = setting(
         (Address("127.0.0.1", 8080),), "Where vendors post to.", kind="addresses"
@@ -73,10 +75,16 @@ class IntakeSettings:
         kind="optional_address",
     )
     tls_certificate: Path | None = setting(
-        None, "PEM file with the certificate chain; reloaded when it changes.", kind="optional_path"
+        None,
+        "PEM file with the certificate chain; reloaded when it changes.",
+        kind="optional_path",
+        example='"/etc/leadkeep/certificate.pem"',
     )
     tls_key: Path | None = setting(
-        None, "PEM file with the private key; reloaded when it changes.", kind="optional_path"
+        None,
+        "PEM file with the private key; reloaded when it changes.",
+        kind="optional_path",
+        example='"/etc/leadkeep/key.pem"',
     )
     max_body_bytes: int = setting(
         10 * 1024**2,
@@ -111,6 +119,13 @@ class IntakeSettings:
         minimum=0.5,
         maximum=60,
     )
+    drain_seconds: float = setting(
+        10.0,
+        "On stopping, requests under way may finish for this long after the lame-duck time.",
+        kind="seconds",
+        minimum=0,
+        maximum=600,
+    )
     unrouted_max_bytes: int = setting(
         256 * 1024**2,
         "Bytes per hour accepted for paths that no source claims; beyond: 503.",
@@ -124,18 +139,22 @@ class IntakeSettings:
         minimum=0,
     )
     trusted_proxies: tuple[str, ...] = setting(
-        (), "Addresses or networks whose X-Forwarded-For is believed.", kind="networks"
+        (),
+        "Addresses or networks whose X-Forwarded-For is believed.",
+        kind="networks",
+        example='["127.0.0.1", "10.0.0.0/8"]',
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class JournalSettings:
-    """Where acceptance becomes durable."""
+    """The journal: where a lead becomes durable before its vendor is answered."""
 
     folders: tuple[Path, ...] = setting(
         (),
         "Journal folders in order of preference; best on different disks. Empty: DATA/journal.",
         kind="paths",
+        example='["data/journal", "/mnt/other-disk/leadkeep-journal"]',
     )
     deadline_ms: int = setting(
         750,
@@ -170,10 +189,13 @@ class JournalSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreSettings:
-    """The queue's truth."""
+    """The queue: leads, deliveries and attempts."""
 
     path: Path | None = setting(
-        None, "The SQLite file. Empty: DATA/leadkeep.db.", kind="optional_path"
+        None,
+        "The SQLite file. Not set: DATA/leadkeep.db.",
+        kind="optional_path",
+        example='"data/leadkeep.db"',
     )
     busy_timeout_ms: int = setting(
         5_000, "How long a write waits for another process's.", kind="milliseconds", minimum=0
@@ -182,7 +204,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
-    """Absorbing and delivering."""
+    """The worker: it absorbs and delivers."""
 
     admin_listen: Address | None = setting(
         Address("127.0.0.1", 9181),
@@ -207,34 +229,41 @@ class WorkerSettings:
 class ReplySettings:
     """What a vendor is answered once its lead is durable."""
 
-    status: int = setting(200, "HTTP status.", kind="count", minimum=200, maximum=299)
-    content_type: str = setting("application/json", "Content-Type.", kind="text")
-    headers: Mapping[str, str] = setting({}, "Further headers.", kind="texts")
+    status: int = setting(200, "Its HTTP status.", kind="count", minimum=200, maximum=299)
+    content_type: str = setting("application/json", "Its Content-Type.", kind="text")
+    headers: Mapping[str, str] = setting(
+        {}, "Further headers.", kind="texts", example='{ X-Accepted-By = "leadkeep" }'
+    )
     body: str | None = setting(
         None,
-        "Body, with {{lead_id}}, {{lead_number}}, {{received_at}} and {{name}}; empty: built in.",
+        "Body, with {{lead_id}}, {{lead_number}}, {{received_at}} and {{name}}. Not set: built in.",
         kind="optional_text",
+        example='\'{"success": true, "lead_id": "{{lead_number}}"}\'',
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
-    """One vendor, or one kind of lead."""
+    """A source: one vendor, or one kind of lead."""
 
     paths: tuple[str, ...] = setting(
         (),
-        "Paths it posts to; a trailing * takes all below.",
+        "Paths it posts to; a trailing `*` takes all below, `*` alone every path.",
         kind="url_paths",
+        example='["/webhook.php", "/webhook/auto*"]',
     )
     destinations: tuple[str, ...] = setting(
-        (), "Where its leads go. Empty: to every destination.", kind="texts_list"
+        (),
+        "Where its leads go, by name. Empty: to every destination.",
+        kind="texts_list",
+        example='["NAME"]',
     )
     reply: ReplySettings = field(default_factory=ReplySettings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetrySettings:
-    """When to try again."""
+    """When a delivery that failed is tried again; each wait is drawn at random up to its length."""
 
     first_seconds: float = setting(
         5.0, "Longest wait before the second try.", kind="seconds", minimum=0
@@ -242,7 +271,9 @@ class RetrySettings:
     longest_seconds: float = setting(
         900.0, "Longest wait between two tries.", kind="seconds", minimum=0.1
     )
-    factor: float = setting(2.0, "Each wait is longer by this.", kind="ratio", minimum=1, maximum=10)
+    factor: float = setting(
+        2.0, "Each wait is longer by this.", kind="ratio", minimum=1, maximum=10
+    )
     age_seconds: float = setting(
         7 * 86_400.0,
         "After trying for this long a lead is marked failed and waits for a person.",
@@ -253,9 +284,14 @@ class RetrySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DestinationSettings:
-    """An application that receives leads."""
+    """A destination: an application that receives leads."""
 
-    url: str = setting("", "Where to post to.", kind="url")
+    url: str = setting(
+        "",
+        "Where to post to. Every destination needs it.",
+        kind="url",
+        example='"https://app.example/webhook"',
+    )
     forward_path: str = setting(
         "replace",
         "`replace`: post to url as it is; `append`: add the vendor's path to it.",
@@ -277,7 +313,11 @@ class DestinationSettings:
         16 * 1024, "This much of the reply is recorded.", kind="size", minimum=0, maximum=1024**2
     )
     headers: Mapping[str, str] = setting(
-        {}, "Headers added to each delivery.", kind="texts", secret=True
+        {},
+        "Headers added to each delivery.",
+        kind="texts",
+        secret=True,
+        example='{ Authorization = { env = "CRM_AUTHORIZATION" } }',
     )
     retry: RetrySettings = field(default_factory=RetrySettings)
 
@@ -294,13 +334,14 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All of it, validated."""
+    """Everything, validated."""
 
     data: Path = setting(Path("data"), "Folder for everything that must last.", kind="path")
     forward_to: str | None = setting(
         None,
         "Deliver every lead to this URL: a destination `default` and a source for every path.",
         kind="optional_url",
+        example='"http://127.0.0.1:8000/webhook.php"',
     )
     log_level: str = setting(
         "info", "How much is logged.", kind="choice", choices=("debug", "info", "warning", "error")
@@ -318,6 +359,10 @@ class Settings:
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
+    config_file: Path | None = field(default=None, repr=False)
+    """The file that was read; None: there was none."""
+    config_text: str | None = field(default=None, repr=False)
+    """That file's text as it was validated: the supervisor hands it on to its children."""
 
     @property
     def journal_folders(self) -> tuple[Path, ...]:

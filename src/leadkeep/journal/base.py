@@ -103,3 +103,6 @@ class JournalReader(Protocol):
 
     def read(self, info: SegmentInfo, offset: int) -> Iterator[Group | Damage | TornTail]:
         """Groups from `offset` (0: the first) as far as `info` allows them to be believed."""
+
+    def refresh(self, info: SegmentInfo) -> SegmentInfo | None:
+        """A live segment as it is now, cheaply; None: no longer live, list the folders again."""

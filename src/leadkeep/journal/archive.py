@@ -1,0 +1,302 @@
+"""The archive: every absorbed segment, compressed, for as long as it is kept.
+
+A segment leaves the journal only after its copy here is on stable storage and was read back byte
+for byte. Invariant: at each moment the whole segment is in the journal or here, or in both.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import structlog
+import zstandard
+
+from leadkeep.clock import Clock, SystemClock, rfc3339
+from leadkeep.errors import JournalDamaged, JournalUnavailable, NotFound, UsageError
+from leadkeep.journal import layout
+from leadkeep.journal.archivefile import ArchiveNote, check_copy, pack, read_note, unpack
+from leadkeep.journal.base import Damage, Group, SegmentInfo, SegmentState, TornTail
+from leadkeep.journal.bytesource import ByteSource
+from leadkeep.journal.scan import Scan
+from leadkeep.journal.syscalls import Syscalls, make_folder
+from leadkeep.models import SegmentProgress
+
+_DAY_MS = 86_400_000
+_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.segment\.zst")
+_DAY_NAME = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+log = structlog.get_logger("leadkeep.journal")
+
+
+class ArchivedSegment(msgspec.Struct, frozen=True):
+    """One archived segment, as found in its folder."""
+
+    segment: UUID
+    path: Path
+    archived_on: str
+    """The UTC day on which it was archived, `YYYY-MM-DD`."""
+    size: int
+    """Bytes it takes here, compressed."""
+
+
+class Archive:
+    """The archive folder of one installation. Used by one process at a time (the absorber)."""
+
+    def __init__(
+        self, folder: Path, *, clock: Clock | None = None, syscalls: Syscalls | None = None
+    ) -> None:
+        """Open an archive; the folder is made with the first segment.
+
+        Args:
+            folder: e.g. DATA/archive; segments stand in `segments/YYYY-MM-DD/` below it.
+            clock: dates what is archived.
+            syscalls: for tests.
+        """
+        self.folder = folder
+        self._segments = folder / "segments"
+        self._clock = clock or SystemClock()
+        self._calls = syscalls or Syscalls()
+
+    def keep(self, info: SegmentInfo, progress: SegmentProgress | None = None) -> Path:
+        """Move an absorbed segment here: copy, sync, read back, and only then remove it.
+
+        May be repeated after a crash at any point; a copy that is here already is kept if it is
+        the same.
+
+        Args:
+            progress: the counts to note beside it, if known.
+
+        Raises:
+            UsageError: its writer may still append to it.
+            JournalUnavailable: it cannot be copied now; the segment stays where it is.
+            JournalDamaged: the copy read back differs; the segment stays where it is.
+        """
+        if info.state is SegmentState.LIVE:
+            raise UsageError(f"segment {info.segment} is still being written")
+        try:
+            kept = self._kept_already(info)
+            if kept is None:
+                kept = self._copy(info, progress)
+            info.path.unlink(missing_ok=True)
+            info.path.with_name(layout.mark_name(info.segment)).unlink(missing_ok=True)
+        except (OSError, zstandard.ZstdError) as error:
+            raise JournalUnavailable(
+                f"segment {info.segment} cannot be archived: {error}",
+                hint="Free space on the archive's disk; the segment stays in the journal.",
+            ) from error
+        return kept
+
+    def segments(self) -> list[ArchivedSegment]:
+        """Every archived segment, the longest archived first.
+
+        Raises:
+            JournalUnavailable: the folder cannot be listed now.
+        """
+        found = []
+        try:
+            for day in _entries(self._segments):
+                if not _DAY_NAME.fullmatch(day.name):
+                    continue
+                for path in _entries(day):
+                    named = _NAME.fullmatch(path.name)
+                    if named:
+                        size = path.stat().st_size
+                        found.append(ArchivedSegment(UUID(named[1]), path, day.name, size))
+        except OSError as error:
+            raise JournalUnavailable(f"the archive {self.folder} cannot be listed: {error}") from (
+                error
+            )
+        return found
+
+    def note(self, segment: UUID) -> ArchiveNote:
+        """What was known of a segment when it was archived: its state and its counts.
+
+        Raises:
+            NotFound: it is not here.
+            JournalDamaged: the file is not a whole archived segment.
+        """
+        with self._open(segment) as fd:
+            return read_note(fd)
+
+    def read(self, segment: UUID, offset: int = 0) -> Iterator[Group | Damage | TornTail]:
+        """Groups of an archived segment from `offset`, judged as they were when it was archived.
+
+        Raises:
+            NotFound: it is not here.
+            JournalDamaged: the copy cannot be decompressed.
+        """
+        with self._open(segment) as fd, self._unpacked(fd) as (content, note):
+            limit = max(note.size, note.durable or 0)
+            if note.state is SegmentState.SEALED and note.durable is not None:
+                limit = note.durable
+            source = ByteSource(content, note.size)
+            scan = Scan(source, segment, limit=limit, durable=note.durable)
+            yield from scan.groups(offset)
+
+    def candidates(self, now_ms: int, *, days: int, max_bytes: int) -> list[ArchivedSegment]:
+        """What is older than `days`, and the oldest beyond `max_bytes`: may go, if nobody needs it.
+
+        The caller removes one only when a store checkpoint covers it and all its leads are settled.
+        """
+        found = self.segments()
+        oldest_kept = rfc3339((now_ms - days * _DAY_MS) * 1_000)[:10]
+        excess = sum(kept.size for kept in found) - max_bytes
+        chosen = []
+        for kept in found:
+            if kept.archived_on < oldest_kept or excess > 0:
+                chosen.append(kept)
+                excess -= kept.size
+        return chosen
+
+    def remove(self, segment: UUID) -> None:
+        """Remove a segment from the archive for good; nothing happens if it is not there.
+
+        Raises:
+            JournalUnavailable: it cannot be removed now.
+        """
+        path = self._find(segment)
+        if path is None:
+            return
+        try:
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                # Not empty yet: another segment of that day remains.
+                path.parent.rmdir()
+        except OSError as error:
+            raise JournalUnavailable(f"{path} cannot be removed: {error.strerror}") from error
+
+    def _copy(self, info: SegmentInfo, progress: SegmentProgress | None) -> Path:
+        day = self._segments / rfc3339(self._clock.now_us())[:10]
+        make_folder(self._calls, day)
+        path = day / f"{info.segment}.segment.zst"
+        temporary = path.with_suffix(layout.TEMPORARY_SUFFIX)
+        source = os.open(info.path, os.O_RDONLY)
+        try:
+            target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                pack(source, target, ArchiveNote.of(info, source, progress))
+                self._calls.sync_file(target)
+                check_copy(source, target)
+            finally:
+                os.close(target)
+            self._calls.rename(temporary, path)
+            self._calls.sync_folder(day)
+        finally:
+            temporary.unlink(missing_ok=True)
+            os.close(source)
+        return path
+
+    def _kept_already(self, info: SegmentInfo) -> Path | None:
+        """The copy that a crash left beside the segment, if it is whole."""
+        path = self._find(info.segment)
+        if path is None:
+            return None
+        if not info.path.exists():
+            return path
+        source = os.open(info.path, os.O_RDONLY)
+        try:
+            with self._open(info.segment) as copy:
+                check_copy(source, copy)
+                os.fsync(copy)
+            self._calls.sync_folder(path.parent)
+        except JournalDamaged:
+            log.warning("an archived copy differs and is made anew", segment=str(info.segment))
+            return None
+        finally:
+            os.close(source)
+        return path
+
+    @contextlib.contextmanager
+    def _unpacked(self, fd: int) -> Iterator[tuple[int, ArchiveNote]]:
+        """The segment's file as it was, in a file that vanishes afterwards, and its note."""
+        try:
+            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - closed just below
+        except OSError as error:
+            raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
+        with file:
+            try:
+                note = unpack(fd, file.fileno())
+            except OSError as error:
+                raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
+            yield file.fileno(), note
+
+    def _find(self, segment: UUID) -> Path | None:
+        try:
+            days = [day for day in _entries(self._segments) if _DAY_NAME.fullmatch(day.name)]
+        except OSError as error:
+            raise JournalUnavailable(f"the archive {self.folder} cannot be listed: {error}") from (
+                error
+            )
+        paths = (day / f"{segment}.segment.zst" for day in days)
+        return next((path for path in paths if path.exists()), None)
+
+    @contextlib.contextmanager
+    def _open(self, segment: UUID) -> Iterator[int]:
+        path = self._find(segment)
+        if path is None:
+            raise NotFound(f"segment {segment} is not in the archive {self.folder}")
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise JournalUnavailable(f"{path} cannot be opened: {error.strerror}") from error
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+class ArchiveReader:
+    """The archive as a `JournalReader`: for a store whose position lies in it."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._infos: dict[UUID, SegmentInfo] = {}
+
+    def segments(self) -> list[SegmentInfo]:
+        """Every archived segment whose note can be read, oldest first.
+
+        Raises:
+            JournalUnavailable: the archive cannot be listed now.
+        """
+        infos = {}
+        for kept in self._archive.segments():
+            info = self._infos.get(kept.segment) or self._info_of(kept)
+            if info is not None:
+                infos[kept.segment] = info
+        self._infos = infos
+        return sorted(infos.values(), key=lambda info: (info.created_at_us, info.path))
+
+    def read(self, info: SegmentInfo, offset: int) -> Iterator[Group | Damage | TornTail]:
+        """Groups from `offset`; errors as `Archive.read`."""
+        return self._archive.read(info.segment, offset)
+
+    def refresh(self, info: SegmentInfo) -> SegmentInfo | None:
+        """None: nothing in the archive is live."""
+        return None
+
+    def _info_of(self, kept: ArchivedSegment) -> SegmentInfo | None:
+        try:
+            note = self._archive.note(kept.segment)
+        except (JournalDamaged, NotFound) as error:
+            log.error("an archived segment cannot be read", path=str(kept.path), error=str(error))
+            return None
+        return SegmentInfo(
+            segment=kept.segment,
+            path=kept.path,
+            journal=note.journal,
+            state=note.state,
+            durable=note.durable,
+            created_at_us=note.created_at_us,
+        )
+
+
+def _entries(folder: Path) -> Iterable[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return ()

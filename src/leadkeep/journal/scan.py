@@ -1,0 +1,173 @@
+"""Judging a segment's bytes: which groups are whole, what is damaged, where it simply ends.
+
+Invariant: takes any bytes; it never raises, always comes to an end, and yields a group only if both
+of its checksums hold for exactly this segment and offset. Offsets yielded only grow.
+"""
+
+import zlib
+from collections.abc import Iterator
+from uuid import UUID
+
+from leadkeep.errors import JournalDamaged
+from leadkeep.journal import layout
+from leadkeep.journal.base import Damage, Group, TornTail
+from leadkeep.journal.bytesource import WINDOW, ByteSource
+from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, GroupHeader
+from leadkeep.journal.records import decode, framed_length
+from leadkeep.models import Record
+
+_ZEROS = bytes(WINDOW)
+
+
+class Scan:
+    """One reading of one segment."""
+
+    def __init__(
+        self, source: ByteSource, segment: UUID, *, limit: int, durable: int | None
+    ) -> None:
+        """Prepare to read.
+
+        Args:
+            limit: no group that ends after this offset is believed.
+            durable: everything before this offset was acknowledged, nothing after it; None if that
+                is not known, and then every group counts as acknowledged.
+        """
+        self._source = source
+        self._crc = zlib.crc32(segment.bytes)
+        self._limit = limit
+        self._durable = durable
+
+    def groups(self, start: int) -> Iterator[Group | Damage | TornTail]:
+        """What stands from `start` on (0: the beginning, with the segment's header)."""
+        if start < BLOCK:
+            reason = self._header_fault()
+            if reason:
+                yield Damage(offset=0, end=BLOCK, reason=reason)
+        position = max(BLOCK, layout.round_up(start))
+        while position < self._limit:
+            found = self._group_at(position)
+            if isinstance(found, str):
+                following = self._next_valid(position + BLOCK)
+                yield from self._missing(position, following, found)
+                if following is None:
+                    return
+                position = following
+            else:
+                header, payload = found
+                end = position + layout.round_up(header.header_length + header.payload_length)
+                yield from self._opened(position, end, header, payload)
+                position = end
+
+    def _header_fault(self) -> str:
+        header = layout.parse_segment_header(bytes(self._source.piece(0, BLOCK)))
+        if isinstance(header, str):
+            return self._source.error or header
+        if zlib.crc32(header.segment.bytes) != self._crc:
+            return "the segment header is another segment's"
+        return ""
+
+    def _group_at(self, offset: int) -> tuple[GroupHeader, memoryview] | str:
+        """The group that begins at `offset`, or why there is none."""
+        seed = layout.group_seed(self._crc, offset)
+        header = layout.parse_group_header(self._source.piece(offset, GROUP_HEADER_SIZE), 0, seed)
+        if header is None:
+            return self._unreadable() or "no group begins here"
+        length = header.header_length + header.payload_length
+        if offset + length > self._limit:
+            return "the group runs past the end"
+        group = self._source.piece(offset, length)
+        if len(group) < length:
+            return self._unreadable() or "the group is cut short"
+        if not layout.group_checksum_holds(group, seed):
+            return "the group's checksum does not hold"
+        return header, group[header.header_length :]
+
+    def _unreadable(self) -> str:
+        return f"it cannot be read: {self._source.error}" if self._source.error else ""
+
+    def _next_valid(self, offset: int) -> int | None:
+        """Where the next whole group begins, at or after `offset`."""
+        end = min(self._limit, self._source.size)
+        while offset < end:
+            chunk_end = offset + min(WINDOW, layout.round_up(end - offset))
+            if not self._is_zero(offset, min(chunk_end, end)):
+                for at in range(offset, chunk_end, BLOCK):
+                    if not isinstance(self._group_at(at), str):
+                        return at
+            offset = chunk_end
+        return None
+
+    def _is_zero(self, offset: int, end: int) -> bool:
+        """Whether these bytes, at most a window, were read and are all zero."""
+        chunk = self._source.piece(offset, end - offset)
+        return len(chunk) == end - offset and chunk == _ZEROS[: len(chunk)]
+
+    def _is_blank(self, offset: int) -> bool:
+        """Whether nothing was ever written from `offset` to the end."""
+        end = min(self._limit, self._source.size)
+        return all(self._is_zero(at, min(at + WINDOW, end)) for at in range(offset, end, WINDOW))
+
+    def _missing(
+        self, position: int, following: int | None, reason: str
+    ) -> Iterator[Damage | TornTail]:
+        """What to say of bytes at `position` that are no group."""
+        if following is not None:
+            # A group is written only after the one before it is durable: this one was.
+            yield Damage(offset=position, end=following, reason=reason)
+            return
+        durable = min(self._durable or 0, self._limit)
+        if position < durable:
+            yield Damage(offset=position, end=durable, reason=reason)
+            position = durable
+        if not self._is_blank(position):
+            yield TornTail(offset=position)
+
+    def _opened(
+        self, offset: int, end: int, header: GroupHeader, payload: memoryview
+    ) -> Iterator[Group | Damage]:
+        """A whole group's records, after what is wrong with them, if anything.
+
+        The damage of a single record ends where its group begins, so that a reader who goes on
+        from there still gets the group's other records.
+        """
+        if header.key_id or header.flags:
+            yield Damage(
+                offset=offset,
+                end=end,
+                reason=f"the group is written in a way this version cannot read "
+                f"(key {header.key_id}, flags {header.flags})",
+            )
+            return
+        records, faults = _records_of(payload, header.records)
+        for fault in faults:
+            yield Damage(offset=offset, end=offset, reason=fault)
+        durable = self._durable
+        yield Group(
+            offset=offset,
+            end=end,
+            sequence=header.sequence,
+            records=tuple(records),
+            acknowledged=durable is None or end <= durable,
+        )
+
+
+def _records_of(payload: memoryview, count: int) -> tuple[list[Record], list[str]]:
+    """The records that can be read, and one sentence for each that cannot."""
+    records: list[Record] = []
+    faults: list[str] = []
+    at = 0
+    number = 0
+    while at < len(payload):
+        number += 1
+        try:
+            record, at = decode(payload, at)
+            records.append(record)
+        except JournalDamaged as error:
+            faults.append(f"record {number} of {count} cannot be read: {error}")
+            length = framed_length(payload, at)
+            if length is None:
+                break
+            at += length
+    if number != count:
+        faults.append(f"the group says it has {count} records; {number} were found")
+    return records, faults

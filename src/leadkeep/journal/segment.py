@@ -1,0 +1,163 @@
+"""One journal file while it is being written: groups appended, then the mark moved.
+
+Invariant: `append` returns only after the group is on stable storage and the mark says so, and a
+segment that has seen any I/O error is never appended to again. Blocks are written once.
+"""
+
+import contextlib
+import errno
+import os
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from leadkeep.journal import layout
+from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, MarkState
+from leadkeep.journal.syscalls import Syscalls
+
+_FILL = bytes(1024**2)
+_PADDING = bytes(BLOCK)
+
+
+class Writer(NamedTuple):
+    """Who writes: what goes into every segment it makes."""
+
+    folder: Path
+    number: int
+    session: bytes
+    """Random, of this opening of the folder: tells a live segment from a dead one beside it."""
+    boot: bytes
+
+
+class Segment:
+    """An open segment with room for more groups. Used by one thread at a time."""
+
+    def __init__(
+        self, calls: Syscalls, *, path: Path, uuid: UUID, size: int, file_fd: int, mark_fd: int
+    ) -> None:
+        self.path = path
+        self.uuid = uuid
+        self.size = size
+        self._calls = calls
+        self._fd = file_fd
+        self._mark_fd = mark_fd
+        self._crc = zlib.crc32(uuid.bytes)
+        self._end = BLOCK
+        self._sequence = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """True while no group was ever tried in it."""
+        return self._sequence == 0
+
+    def has_room(self, payload_length: int) -> bool:
+        """Whether a group with this payload fits."""
+        return self._end + GROUP_HEADER_SIZE + payload_length <= self.size
+
+    def append(self, count: int, payload: bytes) -> int:
+        """Make one group durable and publish it; returns where it begins.
+
+        Raises:
+            OSError: it is not known to be durable. The caller must poison the segment.
+        """
+        offset = self._end
+        self._sequence += 1
+        seed = layout.group_seed(self._crc, offset)
+        header = layout.pack_group_header(seed, self._sequence, count, payload)
+        length = GROUP_HEADER_SIZE + len(payload)
+        padding = -length % BLOCK
+        # Whole blocks, so that the kernel never has to read the rest of one first.
+        written = self._calls.write_group(self._fd, (header, payload, _PADDING[:padding]), offset)
+        if written != length + padding:
+            raise OSError(errno.EIO, f"only {written} of {length + padding} bytes were written")
+        self._calls.sync_group(self._fd)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise OSError(errno.ENOENT, "somebody has removed the segment")
+        self._end = offset + length + padding
+        self._publish(layout.pack_durable(self._end), layout.MARK_DURABLE_AT)
+        return offset
+
+    def poison(self) -> None:
+        """Never again: say so in the mark, as far as that is still possible, and close."""
+        with contextlib.suppress(OSError):
+            # If this fails too, readers go on reading no further than the last good mark.
+            self._publish(layout.pack_state(MarkState.POISONED), layout.MARK_STATE_AT)
+        self._close()
+
+    def seal(self) -> None:
+        """Leave it in good order: it ends at the durable mark."""
+        with contextlib.suppress(OSError):
+            # Without this word the segment counts as dead once we are gone, and is read by content.
+            self._publish(layout.pack_state(MarkState.SEALED), layout.MARK_STATE_AT)
+        self._close()
+
+    def discard(self) -> None:
+        """Remove a segment that never held anything."""
+        self._close()
+        with contextlib.suppress(OSError):
+            # Left behind, it is an empty dead segment: harmless.
+            self.path.unlink()
+            self.path.with_name(layout.mark_name(self.uuid)).unlink()
+
+    def _publish(self, data: bytes, at: int) -> None:
+        if self._calls.write_mark(self._mark_fd, data, at) != len(data):
+            raise OSError(errno.EIO, "the mark could not be written")
+
+    def _close(self) -> None:
+        for fd in (self._fd, self._mark_fd):
+            with contextlib.suppress(OSError):
+                # An error here is one of earlier writes; what was acknowledged was synced.
+                os.close(fd)
+        self._fd = self._mark_fd = -1
+
+
+def create_segment(calls: Syscalls, writer: Writer, created_at_us: int, size: int) -> Segment:
+    """Make a new segment: zero-filled with real writes, synced, renamed, folder synced.
+
+    Not fallocated: converting unwritten extents under an I/O error can take later acknowledged
+    writes with it.
+
+    Args:
+        size: bytes, a multiple of the block size.
+
+    Raises:
+        OSError: it could not be made; nothing is left of it.
+    """
+    uuid = uuid4()
+    path = writer.folder / layout.segment_name(created_at_us, uuid)
+    mark_path = writer.folder / layout.mark_name(uuid)
+    temporary = path.with_suffix(layout.TEMPORARY_SUFFIX)
+    header = layout.SegmentHeader(uuid, writer.session, writer.number, created_at_us, size)
+    with contextlib.ExitStack() as undo:
+        fd = _new_file(temporary, undo)
+        _fill(calls, fd, layout.pack_segment_header(header), size)
+        calls.sync_file(fd)
+        mark_fd = _new_file(mark_path, undo)
+        mark = layout.pack_mark(uuid, writer.boot, writer.session, BLOCK, MarkState.LIVE)
+        if calls.write_mark(mark_fd, mark, 0) != len(mark):
+            raise OSError(errno.ENOSPC, "the mark could not be written")
+        undo.callback(path.unlink, missing_ok=True)
+        calls.rename(temporary, path)
+        calls.sync_folder(writer.folder)
+        undo.pop_all()
+    return Segment(calls, path=path, uuid=uuid, size=size, file_fd=fd, mark_fd=mark_fd)
+
+
+def _new_file(path: Path, undo: contextlib.ExitStack) -> int:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    undo.callback(path.unlink, missing_ok=True)
+    undo.callback(os.close, fd)
+    return fd
+
+
+def _fill(calls: Syscalls, fd: int, header: bytes, size: int) -> None:
+    """Write the header and then zeros to the end."""
+    chunk = header
+    offset = 0
+    while offset < size:
+        written = calls.write_blank(fd, chunk, offset)
+        if written != len(chunk):
+            raise OSError(errno.ENOSPC, "the disk took only a part of a new segment")
+        offset += written
+        chunk = _FILL[: min(len(_FILL), size - offset)]

@@ -109,6 +109,24 @@ class Store(Protocol):
             UsageError: the selection is empty, or the verb is not a person's.
         """
 
+    async def route(
+        self,
+        selection: Selection,
+        destinations: Sequence[str],
+        *,
+        actor: str,
+        limit: int | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Give selected deliveries that have no destination these ones; returns how many.
+
+        Their status stays: what is held waits for RESUME. A lead for several destinations gets
+        a delivery for each.
+
+        Raises:
+            UsageError: the selection or `destinations` is empty.
+        """
+
     async def hold_destination(self, name: str, *, reason: str, actor: str) -> None:
         """Let its leads wait, without using up tries, until it is resumed."""
 

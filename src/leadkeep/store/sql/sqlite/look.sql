@@ -1,0 +1,60 @@
+-- name: counts_by_status
+-- Deliveries by status, from the maintained counters.
+SELECT status, sum(n) FROM delivery_counts GROUP BY status;
+
+-- name: counts_by_destination
+-- Deliveries by destination and status, from the maintained counters.
+SELECT destination, status, n FROM delivery_counts WHERE n > 0;
+
+-- name: destination_states
+-- Destinations that a person has held or resumed.
+SELECT name, held, hold_reason FROM destination_states;
+
+-- name: oldest_waiting
+-- When the first lead absorbed of those that wait in one status was received.
+SELECT received_at_ms FROM leads WHERE id = (
+  SELECT lead FROM deliveries
+  WHERE status = :status AND ifnull(destination, '') = :destination
+  ORDER BY lead LIMIT 1);
+
+-- name: delivery_views
+-- Deliveries as shown in lists, newest first.
+SELECT d.id, l.lead_id, l.lead_number, l.source, d.destination, d.status, d.attempts,
+       d.next_attempt_at_ms,
+       iif(d.status = 'held', d.hold_reason, d.error_message),
+       d.processed_at_ms, l.received_at_ms, d.updated_at_ms, l.name, l.phone, l.email
+FROM deliveries AS d JOIN leads AS l ON l.id = d.lead
+WHERE d.id IN (SELECT value FROM json_each(:deliveries))
+ORDER BY d.lead DESC, d.id DESC;
+
+-- name: lead_by_id
+-- One lead, whole, by its id.
+SELECT l.id, l.lead_id, l.lead_number, l.source, l.disposition, l.acknowledged, l.received_at_ms,
+       l.absorbed_at_ms, l.peer, l.method, l.target, l.headers, l.body,
+       coalesce(l.payload_text, CAST(l.body AS TEXT)), l.answer_status, l.name, l.phone, l.email,
+       l.vendor_lead_id, s.segment, l.group_offset
+FROM leads AS l JOIN segments AS s ON s.id = l.segment
+WHERE l.lead_id = :ref;
+
+-- name: lead_by_number
+-- One lead, whole, by its 13-digit number.
+SELECT l.id, l.lead_id, l.lead_number, l.source, l.disposition, l.acknowledged, l.received_at_ms,
+       l.absorbed_at_ms, l.peer, l.method, l.target, l.headers, l.body,
+       coalesce(l.payload_text, CAST(l.body AS TEXT)), l.answer_status, l.name, l.phone, l.email,
+       l.vendor_lead_id, s.segment, l.group_offset
+FROM leads AS l JOIN segments AS s ON s.id = l.segment
+WHERE l.lead_number = :ref;
+
+-- name: deliveries_of_lead
+-- The ids of a lead's deliveries, oldest first.
+SELECT id FROM deliveries WHERE lead = :lead ORDER BY id;
+
+-- name: attempts_of_delivery
+-- A delivery's tries, oldest first.
+SELECT attempt, started_at_ms, duration_ms, outcome, error_class, error_message, response_status,
+       response_body
+FROM attempts WHERE delivery = :delivery ORDER BY id;
+
+-- name: notice_counts
+-- Probes, rejections and handshakes, from the maintained counters.
+SELECT kind, n FROM notice_counts;

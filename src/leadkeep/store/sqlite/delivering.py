@@ -1,0 +1,184 @@
+"""Claim, record, release, renew, rescue: each fenced by the token of the latest claim.
+
+Every function runs inside the caller's write transaction. Leases end by the boot clock, which no
+one can set; a lease of another boot has ended.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import apsw
+
+from leadkeep.clock import Clock
+from leadkeep.errors import StoreError
+from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.states import Status
+from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
+
+CLAIM_BYTES = 32 * 1024 * 1024
+"""One claim stops after so many bytes of bodies, however many deliveries were asked for."""
+
+_OUTCOMES = (Status.COMPLETED, Status.PENDING, Status.FAILED)
+
+
+def claim(
+    connection: apsw.Connection,
+    destination: str,
+    *,
+    limit: int,
+    lease_ms: int,
+    longest_wait_ms: int,
+    worker: str,
+    clock: Clock,
+) -> list[Claim]:
+    """Lease due deliveries; see `Store.claim`."""
+    if first_row(connection, "destination_is_held", {"destination": destination}):
+        return []
+    now_ms = clock.now_us() // 1_000
+    due = connection.execute(
+        SQL["due"],
+        {
+            "destination": destination,
+            "now_ms": now_ms,
+            "longest_wait_ms": longest_wait_ms,
+            "limit": limit,
+        },
+    )
+    claims: list[Claim] = []
+    size = 0
+    for delivery, fence, attempt, first_at_ms, *request in due:
+        claims.append(Claim(delivery, fence, destination, attempt, first_at_ms, *request))
+        size += len(claims[-1].body)
+        if size >= CLAIM_BYTES:
+            break
+    due.close(True)
+    lease = {
+        "boot_id": clock.boot_id,
+        "lease_until_boot_ms": clock.boottime_ms() + lease_ms,
+        "worker": worker,
+        "now_ms": now_ms,
+    }
+    connection.executemany(
+        SQL["lease"],
+        (
+            {**lease, "delivery": one.delivery_id, "fence": one.fence, "attempt": one.attempt}
+            for one in claims
+        ),
+    )
+    return claims
+
+
+def record(
+    connection: apsw.Connection, outcomes: Sequence[Outcome], *, now_ms: int
+) -> list[Recorded]:
+    """Record attempts and move their deliveries; see `Store.record`."""
+    for outcome in outcomes:
+        _check(outcome)
+    noted = set(
+        connection.executemany(
+            SQL["insert_attempt"], (_attempt_row(outcome, now_ms) for outcome in outcomes)
+        )
+    )
+    connection.executemany(SQL["move_recorded"], _moves(outcomes, noted, now_ms))
+    recorded = []
+    for outcome in outcomes:
+        found = first_row(
+            connection,
+            "attempt_staleness",
+            {"delivery": outcome.delivery_id, "fence": outcome.fence},
+        )
+        if found is None:
+            raise StoreError(f"there is no delivery {outcome.delivery_id} to record an attempt of")
+        recorded.append(Recorded(outcome.delivery_id, bool(found[0]), Status(found[1])))
+    return recorded
+
+
+def release(connection: apsw.Connection, claims: Iterable[Claim], *, now_ms: int) -> int:
+    """Return leases without having tried; returns how many were still ours."""
+    rows = ({"delivery": c.delivery_id, "fence": c.fence, "now_ms": now_ms} for c in claims)
+    return len(list(connection.executemany(SQL["release"], rows)))
+
+
+def renew(
+    connection: apsw.Connection, claims: Sequence[Claim], *, lease_ms: int, clock: Clock
+) -> list[Claim]:
+    """Prolong leases; returns the claims that are no longer ours."""
+    until = clock.boottime_ms() + lease_ms
+    rows = (
+        {
+            "delivery": c.delivery_id,
+            "fence": c.fence,
+            "lease_until_boot_ms": until,
+            "boot_id": clock.boot_id,
+        }
+        for c in claims
+    )
+    ours = {delivery for (delivery,) in connection.executemany(SQL["renew"], rows)}
+    return [one for one in claims if one.delivery_id not in ours]
+
+
+def rescue(connection: apsw.Connection, *, limit: int, clock: Clock) -> int:
+    """Return at most `limit` leases that ran out; returns how many."""
+    connection.execute(
+        SQL["rescue"],
+        {
+            "boot_id": clock.boot_id,
+            "boottime_ms": clock.boottime_ms(),
+            "now_ms": clock.now_us() // 1_000,
+            "limit": limit,
+        },
+    )
+    return connection.changes()
+
+
+def next_due_at_ms(connection: apsw.Connection, destination: str) -> int | None:
+    """When the next claimable delivery of a destination is due."""
+    where = {"destination": destination}
+    if first_row(connection, "destination_is_held", {**where}):
+        return None
+    row = first_row(connection, "next_due", {**where})
+    return row[0] if row else None
+
+
+def _check(outcome: Outcome) -> None:
+    if outcome.status not in _OUTCOMES:
+        raise StoreError(f"an attempt cannot end {outcome.status}")
+    if (outcome.status is Status.PENDING) != (outcome.next_attempt_at_ms is not None):
+        raise StoreError("an outcome names a next try if, and only if, there shall be one")
+
+
+def _attempt_row(outcome: Outcome, now_ms: int) -> Bindings:
+    return {
+        "delivery": outcome.delivery_id,
+        "fence": outcome.fence,
+        "attempt": outcome.attempt,
+        "outcome": outcome.status,
+        "started_at_ms": outcome.started_at_ms,
+        "duration_ms": outcome.duration_ms,
+        "now_ms": now_ms,
+        "error_class": outcome.error_class,
+        "error_message": outcome.error_message,
+        "response_status": outcome.response_status,
+        "response_headers": outcome.response_headers,
+        "response_body": outcome.response_body,
+    }
+
+
+def _moves(
+    outcomes: Sequence[Outcome], noted: set[tuple[int, int]], now_ms: int
+) -> Iterable[Bindings]:
+    """Moves for the attempts noted now: what was reported before decides nothing again."""
+    for outcome in outcomes:
+        key = (outcome.delivery_id, outcome.fence)
+        if key not in noted:
+            continue
+        noted.discard(key)
+        yield {
+            "delivery": outcome.delivery_id,
+            "fence": outcome.fence,
+            "status": outcome.status,
+            "next_attempt_at_ms": outcome.next_attempt_at_ms,
+            "started_at_ms": outcome.started_at_ms,
+            "processed_at_ms": now_ms if outcome.status is Status.COMPLETED else None,
+            "error_message": outcome.error_message,
+            "now_ms": now_ms,
+        }

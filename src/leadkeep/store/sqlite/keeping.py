@@ -1,0 +1,63 @@
+"""Keeping house: checkpoints, recovery from poisoning, and what the archive wants to know."""
+
+from uuid import UUID
+
+import apsw
+
+from leadkeep.errors import StoreUnavailable
+from leadkeep.store.sqlite.connections import SQL, first_value
+from leadkeep.store.sqlite.poison import PoisonMark
+
+
+def checkpoint(connection: apsw.Connection, *, patience_ms: int, busy_timeout_ms: int) -> bool:
+    """Write the whole log into the database file, sync it and empty the log.
+
+    Args:
+        patience_ms: how long to wait for readers and writers.
+        busy_timeout_ms: what the connection goes back to.
+
+    Returns:
+        False: a reader or writer is in the way, and not everything was written.
+    """
+    connection.set_busy_timeout(patience_ms)
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        return False
+    finally:
+        connection.set_busy_timeout(busy_timeout_ms)
+    return True
+
+
+def recover(connection: apsw.Connection, mark: PoisonMark, *, busy_timeout_ms: int) -> None:
+    """Checkpoint, and clear the mark of poisoning once everything has been written anew.
+
+    Raises:
+        StoreUnavailable: poisoned, and a reader is in the way.
+    """
+    done = checkpoint(connection, patience_ms=busy_timeout_ms, busy_timeout_ms=busy_timeout_ms)
+    if not mark.is_set:
+        return
+    if not done:
+        raise StoreUnavailable(
+            "the store was hit by an I/O error and cannot be written anew: a reader is in the way",
+            hint="end long-running queries on the store, then start again",
+        )
+    mark.clear()
+
+
+def unsettled(connection: apsw.Connection, segment: UUID) -> int:
+    """How many deliveries of a segment's leads are neither completed nor cancelled."""
+    number: int = first_value(connection, "unsettled", {"segment": str(segment)})
+    return number
+
+
+def forget_segment(connection: apsw.Connection, segment: UUID, *, now_ms: int) -> None:
+    """Note that a segment has left the archive."""
+    connection.execute(SQL["forget_segment"], {"segment": str(segment), "now_ms": now_ms})
+
+
+def highest_lead_number(connection: apsw.Connection) -> int:
+    """The highest lead number known; 0 if there is none."""
+    number: int = first_value(connection, "highest_lead_number")
+    return number

@@ -1,0 +1,136 @@
+"""A person's verbs, each change with its line in the log of actions, in the same transaction."""
+
+import json
+from collections.abc import Sequence
+
+import apsw
+
+from leadkeep.errors import UsageError
+from leadkeep.states import Status, Verb, statuses_for
+from leadkeep.store.sqlite.connections import SQL, Bindings, Value
+
+CHUNK = 500
+"""Deliveries per write transaction of a person's verb."""
+
+ROUTABLE = (Status.PENDING, Status.HELD)
+"""Statuses in which a delivery without destination may be given one."""
+
+_STATEMENTS = {
+    Verb.HOLD: "apply_hold",
+    Verb.RESUME: "apply_resume",
+    Verb.RETRY: "apply_retry",
+    Verb.CANCEL: "apply_cancel",
+}
+
+
+def statuses_to_visit(verb: Verb, wanted: Sequence[Status]) -> list[Status]:
+    """The statuses in which a person's verb is to be applied, in the order to do so.
+
+    Pending comes first: what RETRY moves there must not be met again.
+
+    Raises:
+        UsageError: the verb is not a person's.
+    """
+    if verb not in _STATEMENTS:
+        raise UsageError(f"{verb} is no verb for a person")
+    allowed = statuses_for(verb)
+    order = [Status.PENDING, *(status for status in Status if status is not Status.PENDING)]
+    return [status for status in order if status in allowed and (not wanted or status in wanted)]
+
+
+def apply(
+    connection: apsw.Connection,
+    verb: Verb,
+    deliveries: Sequence[int],
+    before: Status,
+    *,
+    reason: str,
+    actor: str,
+    now_ms: int,
+) -> int:
+    """Apply a person's verb to those of `deliveries` that are still in `before`."""
+    change: Bindings = {
+        "deliveries": json.dumps(deliveries),
+        "before": before,
+        "reason": reason,
+        "now_ms": now_ms,
+    }
+    connection.execute(SQL["note_actions"], {**change, "actor": actor, "verb": verb})
+    connection.execute(SQL[_STATEMENTS[verb]], change)
+    return connection.changes()
+
+
+def route(
+    connection: apsw.Connection,
+    deliveries: Sequence[int],
+    destinations: Sequence[str],
+    *,
+    actor: str,
+    now_ms: int,
+) -> int:
+    """Give those of `deliveries` that have none these destinations; their status stays."""
+    rows = connection.execute(
+        SQL["deliveries_to_route"], {"deliveries": json.dumps(deliveries)}
+    ).fetchall()
+    for row in rows:
+        connection.execute(
+            SQL["note_actions"],
+            {
+                "deliveries": json.dumps([row[0]]),
+                "before": row[2],
+                "reason": "to " + ", ".join(destinations),
+                "actor": actor,
+                "verb": "route",
+                "now_ms": now_ms,
+            },
+        )
+    _spread(connection, rows, destinations, now_ms)
+    return len(rows)
+
+
+def adopt_unrouted(
+    connection: apsw.Connection, destinations: Sequence[str], *, limit: int, now_ms: int
+) -> int:
+    """Give leads that came while no destination existed to these; returns how many."""
+    rows = connection.execute(SQL["unrouted_deliveries"], {"limit": limit}).fetchall()
+    _spread(connection, rows, destinations, now_ms)
+    return len(rows)
+
+
+def set_destination_state(
+    connection: apsw.Connection, name: str, *, held: bool, reason: str, actor: str, now_ms: int
+) -> None:
+    """Hold a destination or let it go."""
+    connection.execute(
+        SQL["set_destination_state"],
+        {"name": name, "held": held, "reason": reason if held else "", "now_ms": now_ms},
+    )
+    connection.execute(
+        SQL["note_destination_action"],
+        {
+            "destination": name,
+            "actor": actor,
+            "verb": Verb.HOLD if held else Verb.RESUME,
+            "reason": reason,
+            "now_ms": now_ms,
+        },
+    )
+
+
+def _spread(
+    connection: apsw.Connection,
+    rows: Sequence[tuple[Value, ...]],
+    destinations: Sequence[str],
+    now_ms: int,
+) -> None:
+    """The delivery gets the first destination; each other one gets a delivery of its own."""
+    first, *others = destinations
+    for delivery, lead, status, due_at_ms, hold_reason in rows:
+        connection.execute(
+            SQL["give_destination"], {"delivery": delivery, "destination": first, "now_ms": now_ms}
+        )
+        connection.executemany(
+            SQL["insert_delivery"],
+            ((lead, name, status, due_at_ms, hold_reason, now_ms, now_ms) for name in others),
+        )
+        connection.execute(SQL["mark_routed"], {"lead": lead})

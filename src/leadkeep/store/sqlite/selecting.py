@@ -1,0 +1,137 @@
+"""From a person's selection to the ids of deliveries, newest first, page by page.
+
+Each page is one statement over an index, so that it costs the same at the start and at the end of
+ten million rows.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+
+import apsw
+import msgspec
+
+from leadkeep.errors import UsageError
+from leadkeep.models import Selection
+from leadkeep.states import Status
+from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
+
+_LEAD_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LEAD_NUMBER = re.compile(r"[1-9][0-9]{12}")
+_BEYOND = 2**63 - 1
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """Where a delivery stands in the order of lists: by lead, then by delivery."""
+
+    lead: int
+    delivery: int
+
+
+END = Place(_BEYOND, _BEYOND)
+"""Before the newest."""
+
+
+def is_lead_id(ref: str) -> bool:
+    """True if it is a lead id, false if it is a lead number.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if _LEAD_ID.fullmatch(ref):
+        return True
+    if _LEAD_NUMBER.fullmatch(ref):
+        return False
+    raise UsageError(
+        f"{ref[:50]!r} is neither a lead id nor a lead number",
+        hint="a lead id is a UUID; a lead number has 13 digits",
+    )
+
+
+class Picker:
+    """Finds the deliveries of one selection, page by page.
+
+    Made on a reader's connection; which leads lie in the selection's window is settled then.
+
+    Raises:
+        UsageError: a reference is neither a lead id nor a lead number.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, selection: Selection, *, routed_only: bool = False
+    ) -> None:
+        self._by_refs = bool(selection.refs)
+        ids = [ref.lower() for ref in selection.refs if is_lead_id(ref)]
+        numbers = [int(ref) for ref in selection.refs if not is_lead_id(ref)]
+        since, before = selection.received_from_ms, selection.received_before_ms
+        window: Bindings = {
+            "received_from_ms": since or 0,
+            "received_before_ms": _BEYOND if before is None else before,
+        }
+        first, last = 0, _BEYOND
+        if since is not None or before is not None:
+            first, last = _leads_between(connection, window)
+        self._last_lead = last
+        self._conditions: Bindings = {
+            **window,
+            "first_lead": first,
+            "lead_ids": json.dumps(ids),
+            "lead_numbers": json.dumps(numbers),
+            "routed_only": routed_only,
+            "sources": _listed(selection.sources),
+            "destinations": _listed(selection.destinations),
+        }
+
+    def page(
+        self, connection: apsw.Connection, status: Status | None, after: Place, limit: int
+    ) -> list[Place]:
+        """The next places after `after`, newest first.
+
+        Args:
+            status: only deliveries in it; None: in any.
+        """
+        statement = "pick_any" if status is None else "pick_by_status"
+        if self._by_refs:
+            statement = "pick_by_refs"
+        rows = connection.execute(
+            SQL[statement],
+            {
+                **self._conditions,
+                "status": status,
+                "last_lead": min(self._last_lead, after.lead),
+                "after_lead": after.lead,
+                "after_id": after.delivery,
+                "limit": limit,
+            },
+        )
+        return [Place(lead, delivery) for lead, delivery in rows]
+
+    def newest(
+        self, connection: apsw.Connection, statuses: Iterable[Status], after: Place, limit: int
+    ) -> list[Place]:
+        """The next places over several statuses; none named: over all of them."""
+        wanted = set(statuses)
+        if not wanted:
+            return self.page(connection, None, after, limit)
+        pages = [
+            place for status in wanted for place in self.page(connection, status, after, limit)
+        ]
+        return sorted(pages, reverse=True)[:limit]
+
+
+def place_of(connection: apsw.Connection, delivery: int) -> Place:
+    """Where a delivery stands; one that is gone stands before the newest."""
+    lead = first_value(connection, "lead_of_delivery", {"delivery": delivery})
+    return END if lead is None else Place(lead, delivery)
+
+
+def _leads_between(connection: apsw.Connection, window: Bindings) -> tuple[int, int]:
+    """The first and last lead of a window of time; an empty range if there is none."""
+    row = first_row(connection, "leads_between", window)
+    if row is None or row[0] is None:
+        return _BEYOND, 0
+    return row[0], row[1]
+
+
+def _listed(names: tuple[str, ...]) -> str | None:
+    return json.dumps(names) if names else None

@@ -1,0 +1,80 @@
+"""The half of the store that looks: every answer is of one moment, and none delays a writer."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from leadkeep.models import DeliveryView, DestinationView, LeadView, SegmentProgress, Selection
+from leadkeep.states import Status
+from leadkeep.store.sqlite import absorbing, delivering, keeping, looking
+from leadkeep.store.sqlite.boundary import foreign_errors_mapped
+from leadkeep.store.sqlite.connections import open_reader
+from leadkeep.store.sqlite.poison import PoisonMark
+from leadkeep.store.sqlite.threads import Readers
+
+
+class Sight:
+    """What may be asked of a store, on the readers' threads."""
+
+    def __init__(
+        self, path: Path, readers: Readers, mark: PoisonMark, *, busy_timeout_ms: int
+    ) -> None:
+        self._path = path
+        self._readers = readers
+        self._mark = mark
+        self._busy_timeout_ms = busy_timeout_ms
+
+    async def progress(self) -> dict[UUID, SegmentProgress]:
+        """How far each known segment has been absorbed."""
+        return await self._readers.look(absorbing.progress)
+
+    async def next_due_at_ms(self, destination: str) -> int | None:
+        """When the next pending delivery is due; None: none waits, or the destination is held."""
+        return await self._readers.look(partial(delivering.next_due_at_ms, destination=destination))
+
+    async def counts(self) -> dict[Status, int]:
+        """Deliveries by status, from maintained counters. Every status is a key."""
+        return await self._readers.look(looking.counts)
+
+    async def destinations(self) -> list[DestinationView]:
+        """Every destination that is held or has deliveries; see `Store.destinations`."""
+        return await self._readers.look(looking.destinations)
+
+    async def find(
+        self, selection: Selection, *, limit: int, after: int | None = None
+    ) -> list[DeliveryView]:
+        """Deliveries, newest first; `after` is the last `delivery_id` of the page before."""
+        return await self._readers.look(
+            partial(looking.find, selection=selection, limit=limit, after=after)
+        )
+
+    async def lead(self, ref: str) -> LeadView:
+        """One lead by id or 13-digit number; see `Store.lead`."""
+        return await self._readers.look(partial(looking.lead, ref=ref))
+
+    async def notice_counts(self) -> dict[str, int]:
+        """Probes, rejections and handshakes recorded, by kind."""
+        return await self._readers.look(looking.notice_counts)
+
+    async def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run one read-only SQL statement; see `Store.query`."""
+
+        def run() -> tuple[list[str], list[tuple[Any, ...]]]:
+            with foreign_errors_mapped(self._mark):
+                connection = open_reader(self._path, busy_timeout_ms=self._busy_timeout_ms)
+                try:
+                    return looking.query(connection, sql, limit=limit)
+                finally:
+                    connection.close(True)
+
+        return await asyncio.to_thread(run)
+
+    async def unsettled(self, segment: UUID) -> int:
+        """How many deliveries of a segment's leads are neither completed nor cancelled."""
+        return await self._readers.look(partial(keeping.unsettled, segment=segment))
+
+    async def highest_lead_number(self) -> int:
+        """The highest lead number known; 0 if there is none."""
+        return await self._readers.look(keeping.highest_lead_number)

@@ -1,0 +1,136 @@
+"""One claim becomes one outcome: attempt, decide, measure. Touches no store."""
+
+import asyncio
+from collections.abc import Callable
+from random import random as system_random
+from typing import NamedTuple, assert_never
+
+import structlog
+
+from leadkeep.clock import Clock
+from leadkeep.delivery.jumps import ClockJumps
+from leadkeep.delivery.retry import Completed, Decision, GiveUp, RetryAt, decide
+from leadkeep.destinations.base import Destination, Reply
+from leadkeep.models import Claim, Outcome
+from leadkeep.settings.model import RetrySettings
+from leadkeep.states import Status
+
+_log = structlog.get_logger("leadkeep.delivery")
+
+INTERRUPTED = "interrupted"
+"""Error class of an attempt that was cut short because the worker stopped."""
+
+
+class Finished(NamedTuple):
+    """A claim and what its attempt came to."""
+
+    claim: Claim
+    outcome: Outcome
+
+
+class Attempter:
+    """Makes attempts at one destination.
+
+    Args:
+        destination: where to.
+        policy: when to try again.
+        clock: wall time for what is recorded, boot time for what is measured.
+        jumps: tells whether wall time can be believed for an age.
+        random: a number in [0, 1), for the jitter.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        policy: RetrySettings,
+        *,
+        clock: Clock,
+        jumps: ClockJumps,
+        random: Callable[[], float] = system_random,
+    ) -> None:
+        self._destination = destination
+        self._policy = policy
+        self._clock = clock
+        self._jumps = jumps
+        self._random = random
+
+    @property
+    def destination(self) -> str:
+        """The destination's name."""
+        return self._destination.name
+
+    @property
+    def longest_wait_ms(self) -> int:
+        """No try is ever put off further than this."""
+        return round(self._policy.longest_seconds * 1000)
+
+    async def attempt(self, claim: Claim) -> Finished:
+        """Try once; a cancelled try has an outcome too, and it is `interrupted`."""
+        started_at_ms = self._clock.now_us() // 1000
+        started = self._clock.boottime_ms()
+        try:
+            reply = await self._destination.attempt(claim)
+        except asyncio.CancelledError:
+            # The destination may have it. Recorded as a try, for this is what it was.
+            reply = Reply(
+                confirmed=False,
+                error_class=INTERRUPTED,
+                error_message=f"the worker stopped before {claim.destination} had answered",
+            )
+        except Exception as error:  # no destination shall be able to stop its lane
+            what = type(error).__name__
+            _log.error("a destination raised", destination=claim.destination, error=what)
+            reply = Reply(
+                confirmed=False,
+                error_class="internal",
+                error_message=f"{claim.destination} failed inside Leadkeep ({what})",
+            )
+        duration_ms = self._clock.boottime_ms() - started
+        # Measured, not read: wall time may have jumped in between.
+        decision = self._decide(claim, reply, started_at_ms, started_at_ms + duration_ms)
+        return Finished(claim, _outcome(claim, reply, decision, started_at_ms, duration_ms))
+
+    def _decide(self, claim: Claim, reply: Reply, started_at_ms: int, now_ms: int) -> Decision:
+        first = claim.first_attempt_at_ms
+        if first is None or self._jumps.seen():
+            # After a jump no age can be believed, and giving up can wait.
+            first = started_at_ms
+        return decide(
+            reply,
+            attempt=claim.attempt,
+            first_attempt_at_ms=first,
+            now_ms=now_ms,
+            policy=self._policy,
+            random=self._random,
+        )
+
+
+def _outcome(
+    claim: Claim, reply: Reply, decision: Decision, started_at_ms: int, duration_ms: int
+) -> Outcome:
+    next_attempt_at_ms = None
+    error_message = reply.error_message
+    match decision:
+        case Completed():
+            status = Status.COMPLETED
+        case RetryAt(at_ms):
+            status, next_attempt_at_ms = Status.PENDING, at_ms
+        case GiveUp(reason):
+            status = Status.FAILED
+            error_message = f"{error_message}; {reason}"
+        case _:
+            assert_never(decision)
+    return Outcome(
+        delivery_id=claim.delivery_id,
+        fence=claim.fence,
+        attempt=claim.attempt,
+        status=status,
+        started_at_ms=started_at_ms,
+        duration_ms=duration_ms,
+        next_attempt_at_ms=next_attempt_at_ms,
+        error_class=reply.error_class,
+        error_message=error_message,
+        response_status=reply.status,
+        response_headers=reply.headers,
+        response_body=reply.body,
+    )

@@ -1,0 +1,226 @@
+"""One destination's deliveries in this worker: a few claims ahead, a fixed number under way.
+
+Each destination has its own lane, so that a slow one delays no other. A lane's carriers take claims
+from its backlog one by one; its feeder keeps the backlog as long as the destination's own speed
+makes useful, and no longer: what waits here, no other worker can take.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from leadkeep.clock import Clock
+from leadkeep.delivery import metrics
+from leadkeep.delivery.attempt import Attempter
+from leadkeep.delivery.leases import Leases
+from leadkeep.delivery.recorder import Recorder
+from leadkeep.errors import StoreUnavailable
+from leadkeep.models import Claim
+from leadkeep.store.base import Store
+
+AHEAD_SECONDS = 0.1
+"""The backlog holds about what the destination takes in this time."""
+AHEAD_MAX = 512
+LONGEST_REST_SECONDS = 1.0
+"""Another process may make a lead due without waking us: look this often."""
+SHORTEST_REST_SECONDS = 0.02
+UNRECORDED_MAX = 4_000
+
+_log = structlog.get_logger("leadkeep.delivery")
+
+
+class Lane:
+    """Delivers to one destination.
+
+    Args:
+        attempter: makes the attempts.
+        concurrency: attempts under way at once.
+        store, clock, leases, recorder: shared by all lanes of the worker.
+        lease_ms: how long a claim's lease lasts.
+        worker: who claims, for people.
+    """
+
+    def __init__(
+        self,
+        attempter: Attempter,
+        *,
+        concurrency: int,
+        store: Store,
+        clock: Clock,
+        leases: Leases,
+        recorder: Recorder,
+        lease_ms: int,
+        worker: str,
+    ) -> None:
+        self._attempter = attempter
+        self._concurrency = concurrency
+        self._store = store
+        self._clock = clock
+        self._leases = leases
+        self._recorder = recorder
+        self._lease_ms = lease_ms
+        self._worker = worker
+        self._backlog: asyncio.Queue[Claim | None] = asyncio.Queue()
+        self._carriers: list[asyncio.Task[None]] = []
+        self._awake = asyncio.Event()
+        self._under_way = 0
+        self._usual_seconds = 10.0
+        """Smoothed duration of an attempt: a new destination is held to be slow."""
+        self._claims_trouble = False
+        self._vain_rest = SHORTEST_REST_SECONDS / 2
+        self._dry = False
+        """The last claim got less than it asked for: room alone is no reason to claim again."""
+
+    @property
+    def destination(self) -> str:
+        """The destination's name."""
+        return self._attempter.destination
+
+    def wake(self) -> None:
+        """Something may be due: claim now."""
+        self._awake.set()
+
+    # ------------------------------------------------------------ feeding
+
+    async def feed(self, stop: asyncio.Event) -> None:
+        """Claim what is due, whenever there is room, until told to stop."""
+        while not stop.is_set():
+            self._awake.clear()
+            room = self.room()
+            if not room or not self._recorder.store_ready.is_set():
+                await self._rest(LONGEST_REST_SECONDS)
+                continue
+            claims = await self._claim(room)
+            if claims is not None:
+                self.put(claims)
+            self._dry = claims is None or len(claims) < room
+            if self._dry:
+                await self._rest(await self._seconds_until_due(claimed=bool(claims)))
+
+    def room(self) -> int:
+        """How many claims are worth making now; 0 while enough wait or are unrecorded."""
+        ahead = min(int(self._concurrency * AHEAD_SECONDS / self._usual_seconds), AHEAD_MAX)
+        waiting = self._backlog.qsize()
+        if waiting > ahead // 2 or self._recorder.unrecorded > UNRECORDED_MAX:
+            return 0
+        return max(self._concurrency + ahead - self._under_way - waiting, 0)
+
+    def put(self, claims: Sequence[Claim]) -> None:
+        """Have these delivered."""
+        self._leases.hold(claims)
+        for claim in claims:
+            self._backlog.put_nowait(claim)
+
+    async def claim(self, limit: int) -> list[Claim]:
+        """Lease up to `limit` due leads of this destination.
+
+        Raises:
+            StoreError: the store could not.
+        """
+        return await self._store.claim(
+            self.destination,
+            limit=limit,
+            lease_ms=self._lease_ms,
+            longest_wait_ms=self._attempter.longest_wait_ms,
+            worker=self._worker,
+        )
+
+    async def room_made(self) -> int:
+        """Wait until there is room, and say how much."""
+        while not (room := self.room()):
+            self._awake.clear()
+            await self._awake.wait()
+        return room
+
+    async def _claim(self, limit: int) -> list[Claim] | None:
+        try:
+            claims = await self.claim(limit)
+        except StoreUnavailable as error:
+            if not self._claims_trouble:
+                _log.error("nothing can be claimed", destination=self.destination, error=str(error))
+            self._claims_trouble = True
+            return None
+        self._claims_trouble = False
+        return claims
+
+    async def _seconds_until_due(self, *, claimed: bool) -> float:
+        try:
+            due_at_ms = await self._store.next_due_at_ms(self.destination)
+        except StoreUnavailable:
+            # The claim that follows says so aloud.
+            return LONGEST_REST_SECONDS
+        if due_at_ms is None:
+            return LONGEST_REST_SECONDS
+        seconds = (due_at_ms - self._clock.now_us() // 1000) / 1000
+        if seconds <= 0 and not claimed:
+            # It became due since, or another worker is faster: ask again, but ever less often.
+            self._vain_rest = min(2 * self._vain_rest, LONGEST_REST_SECONDS)
+            return self._vain_rest
+        self._vain_rest = SHORTEST_REST_SECONDS / 2
+        return min(max(seconds, SHORTEST_REST_SECONDS), LONGEST_REST_SECONDS)
+
+    async def _rest(self, seconds: float) -> None:
+        metrics.UNDER_WAY.labels(self.destination).set(self._under_way)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._awake.wait()
+        except TimeoutError:
+            pass
+
+    # ------------------------------------------------------------ carrying
+
+    def start(self, crew: asyncio.TaskGroup) -> None:
+        """Begin to deliver what is put into the lane."""
+        self._carriers = [
+            crew.create_task(self._carry(), name=f"carry to {self.destination}")
+            for _ in range(self._concurrency)
+        ]
+
+    async def finish(self, *, within_seconds: float | None) -> None:
+        """Let what is in the lane end; what has not ended in time is interrupted.
+
+        Args:
+            within_seconds: None: however long it takes.
+        """
+        if not self._carriers:
+            return
+        for _ in self._carriers:
+            self._backlog.put_nowait(None)
+        _, slow = await asyncio.wait(self._carriers, timeout=within_seconds)
+        for carrier in slow:
+            carrier.cancel()
+        if slow:
+            await asyncio.wait(slow)
+        self._carriers = []
+        metrics.UNDER_WAY.labels(self.destination).set(0)
+
+    def take_unstarted(self) -> list[Claim]:
+        """Take out the claims whose attempt has not begun."""
+        unstarted: list[Claim] = []
+        while not self._backlog.empty():
+            claim = self._backlog.get_nowait()
+            if claim is not None:
+                unstarted.append(claim)
+        return unstarted
+
+    async def _carry(self) -> None:
+        """Take the next claim, attempt it, hand over its outcome."""
+        seconds = metrics.SECONDS.labels(self.destination)
+        task = asyncio.current_task()
+        assert task is not None
+        while (claim := await self._backlog.get()) is not None:
+            if self._leases.is_lost(claim):
+                self._leases.let_go(claim)
+                continue
+            self._under_way += 1
+            finished = await self._attempter.attempt(claim)
+            self._under_way -= 1
+            self._recorder.take(finished)
+            spent = finished.outcome.duration_ms / 1000
+            seconds.observe(spent)
+            self._usual_seconds += (max(spent, 0.0005) - self._usual_seconds) * 0.1
+            if not self._dry and self.room():
+                self._awake.set()
+            if task.cancelling():
+                return

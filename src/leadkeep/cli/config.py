@@ -1,0 +1,143 @@
+"""`leadkeep check`, `config show|reference|example` and `migrate`: before anything runs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from leadkeep.cli.exits import Exit
+from leadkeep.cli.options import load, without_settings
+from leadkeep.cli.render import Column, show_json, show_table, tell
+from leadkeep.cli.serve import shown_url
+from leadkeep.errors import SettingsError
+from leadkeep.settings.model import Settings
+
+if TYPE_CHECKING:
+    from leadkeep.store.sqlite.migrations import MigrationStatus
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command("check")
+@json_option
+@click.pass_context
+@without_settings
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Validate the configuration without starting anything.
+
+    Exit code 0: it is right. 1: it is not; every wrong key is named with its value and what is
+    allowed.
+    """
+    try:
+        settings = load(ctx)
+    except SettingsError as error:
+        if as_json:
+            show_json({"valid": False, "error": str(error), "hint": error.hint})
+            ctx.exit(Exit.ERROR)
+        tell(error)
+        ctx.exit(Exit.ERROR)
+    summary = _summary(settings)
+    if as_json:
+        show_json({"valid": True, **summary})
+        return
+    click.echo("The configuration is right.")
+    for name, values in summary.items():
+        for value in values or ["none"]:
+            click.echo(f"  {name:<13} {value}")
+
+
+def _summary(settings: Settings) -> dict[str, Sequence[str]]:
+    return {
+        "data": [str(settings.data.absolute())],
+        "listen": [str(address) for address in settings.intake.listen],
+        "journals": [str(folder) for folder in settings.journal_folders],
+        "store": [str(settings.store_path)],
+        "sources": [
+            f"{name}: {', '.join(source.paths)}" for name, source in settings.sources.items()
+        ],
+        "destinations": [
+            f"{name}: {shown_url(destination.url)}"
+            for name, destination in settings.destinations.items()
+        ],
+    }
+
+
+@click.group("config")
+def config() -> None:
+    """Show the configuration, and what it may be."""
+
+
+@config.command("show")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, as_json: bool) -> None:
+    """Print every setting with its value and where it came from; secrets are masked."""
+    from leadkeep.settings.describe import shown
+
+    lines = shown(ctx.obj)
+    if as_json:
+        show_json({line.key: {"value": line.value, "origin": str(line.origin)} for line in lines})
+        return
+    show_table(
+        (Column("SETTING", whole=True), Column("VALUE"), Column("ORIGIN")),
+        ((line.key, line.value or "not set", str(line.origin)) for line in lines),
+    )
+
+
+@config.command("reference")
+@without_settings
+def reference() -> None:
+    """Print the reference of all settings, in Markdown."""
+    from leadkeep.settings.describe import reference as page
+
+    click.echo(page(), nl=False)
+
+
+@config.command("example")
+@without_settings
+def example() -> None:
+    """Print a configuration file with every setting at its default."""
+    from leadkeep.settings.describe import example as file
+
+    click.echo(file(), nl=False)
+
+
+@click.command("migrate")
+@click.option("--dry-run", is_flag=True, help="Say what would run and change nothing.")
+@json_option
+@click.pass_context
+def migrate(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
+    """Bring the store's schema up to date, making the store if there is none.
+
+    `leadkeep serve` does this by itself when it starts.
+    """
+    settings: Settings = ctx.obj
+    steps = _migrations_left(settings) if dry_run else _migrate(settings)
+    names = [f"{step.number:04d} {step.name}" for step in steps]
+    if as_json:
+        show_json({"dry_run": dry_run, "migrations": names})
+        return
+    for name in names:
+        click.echo(f"{'would apply' if dry_run else 'applied'} {name}")
+    if not names:
+        click.echo(f"{settings.store_path} is up to date.")
+
+
+def _migrate(settings: Settings) -> "Sequence[MigrationStatus]":
+    from leadkeep.store.sqlite.migrations import migrate
+
+    settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return migrate(settings.store_path, busy_timeout_ms=settings.store.busy_timeout_ms)
+
+
+def _migrations_left(settings: Settings) -> "Sequence[MigrationStatus]":
+    from leadkeep.store.sqlite.migrations import (
+        MigrationStatus,
+        known_migrations,
+        migration_status,
+    )
+
+    if not settings.store_path.exists():
+        return [MigrationStatus(one.number, one.name, False) for one in known_migrations()]
+    found = migration_status(settings.store_path, busy_timeout_ms=settings.store.busy_timeout_ms)
+    return [one for one in found if not one.applied]

@@ -1,0 +1,72 @@
+"""Which deliveries a person means: references and filters, the same for every command."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from leadkeep.cli.times import When
+from leadkeep.models import Selection
+from leadkeep.states import Status
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+_FILTERS: tuple[Callable[[AnyFunction], AnyFunction], ...] = (
+    click.option(
+        "--status",
+        "statuses",
+        multiple=True,
+        type=click.Choice([status.value for status in Status]),
+        help="Only deliveries in this status; may be given several times.",
+    ),
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="NAME",
+        help="Only leads of this source; may be given several times.",
+    ),
+    click.option(
+        "--destination",
+        "destinations",
+        multiple=True,
+        metavar="NAME",
+        help="Only deliveries to this destination; may be given several times.",
+    ),
+    click.option(
+        "--since",
+        type=When(),
+        metavar="TIME",
+        help="Only leads received from then on: 2d, 4h, yesterday, 2026-08-15, …",
+    ),
+    click.option("--before", type=When(), metavar="TIME", help="Only leads received before then."),
+)
+
+
+def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the filters to a command, which gets them as one `selection`, without references."""
+
+    @functools.wraps(function)
+    def with_selection(
+        *args: object,
+        statuses: tuple[str, ...],
+        sources: tuple[str, ...],
+        destinations: tuple[str, ...],
+        since: int | None,
+        before: int | None,
+        **kwargs: object,
+    ) -> object:
+        selection = Selection(
+            statuses=tuple(Status(status) for status in statuses),
+            sources=sources,
+            destinations=destinations,
+            received_from_ms=since,
+            received_before_ms=before,
+        )
+        return function(*args, selection=selection, **kwargs)
+
+    wrapped: Callable[..., Any] = with_selection
+    for add in reversed(_FILTERS):
+        wrapped = add(wrapped)
+    return wrapped

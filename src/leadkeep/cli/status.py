@@ -1,0 +1,235 @@
+"""`leadkeep status`: is everything all right, in one screen; and if not, what to type next."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from leadkeep.cli.exits import Exit
+from leadkeep.cli.health import Found, Health, Processes, Waiting, judge
+from leadkeep.cli.options import command_line
+from leadkeep.cli.render import (
+    Cell,
+    Column,
+    console,
+    count,
+    duration,
+    show_json,
+    show_table,
+)
+from leadkeep.cli.store import opened
+from leadkeep.cli.visible import visible
+from leadkeep.clock import SystemClock
+from leadkeep.errors import JournalError, LeadkeepError
+from leadkeep.models import DestinationView
+from leadkeep.settings.model import Settings
+from leadkeep.states import Status
+
+if TYPE_CHECKING:
+    from leadkeep.store.base import Store
+
+_SEGMENTS_CHECKED = 16
+_NONE = dict.fromkeys(Status, 0)
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Say whether leads are safe and delivered, and what to do if not.
+
+    Exit code 0: nothing needs you. 3: leads are at risk; the reasons are told, each with the
+    command to type next. Leads are at risk when deliveries have failed for good, when the oldest
+    has waited for more than 15 minutes at a destination that is not held, when leads wait and
+    nothing runs, and when the store or the journal cannot be read whole.
+    """
+    found = asyncio.run(look(ctx.obj))
+    health = judge(found, lambda *words: command_line(ctx, *words))
+    if as_json:
+        show_json(_as_json(found, health))
+    else:
+        _show(found, health)
+    ctx.exit(Exit.OK if health.safe else Exit.UNHEALTHY)
+
+
+async def look(settings: Settings) -> Found:
+    """Find out everything that `judge` needs; what cannot be read is noted, not raised."""
+    found = Found(
+        now_ms=SystemClock().now_us() // 1_000,
+        counts=_NONE,
+        destinations=(),
+        configured=tuple(settings.destinations),
+        journal=None,
+        processes=_look_at_processes(settings),
+    )
+    try:
+        async with opened(settings) as store:
+            found = msgspec.structs.replace(found, **await _look_into_journal(settings, store))
+            if store is not None:
+                found = msgspec.structs.replace(
+                    found,
+                    counts=await store.counts(),
+                    destinations=tuple(await store.destinations()),
+                    today=await _today(store),
+                )
+    except LeadkeepError as error:
+        found = msgspec.structs.replace(found, store_error=str(error))
+    return found
+
+
+async def _look_into_journal(settings: Settings, store: "Store | None") -> dict[str, Any]:
+    from leadkeep.app import journal_waiting
+
+    try:
+        waiting = await journal_waiting(settings, store)
+        damage = await asyncio.to_thread(lambda: tuple(_damage(settings)))
+    except JournalError as error:
+        return {"journal_error": str(error)}
+    oldest_at_ms = None if waiting.oldest_at_us is None else waiting.oldest_at_us // 1_000
+    return {
+        "journal": Waiting(waiting.leads, waiting.bytes, oldest_at_ms),
+        "damage": damage,
+    }
+
+
+def _damage(settings: Settings) -> Iterator[str]:
+    """Damaged segments stay in their journal while whole ones leave it, so the oldest tell."""
+    from leadkeep.journal.base import Damage, SegmentState
+    from leadkeep.journal.reader import DiskJournalReader
+
+    for folder in settings.journal_folders:
+        reader = DiskJournalReader(folder)
+        left = [info for info in reader.segments() if info.state is not SegmentState.LIVE]
+        for info in left[:_SEGMENTS_CHECKED]:
+            for entry in reader.read(info, 0):
+                if isinstance(entry, Damage):
+                    yield f"{info.path} at {entry.offset:,}: {entry.reason}"
+                    break
+
+
+async def _today(store: "Store") -> dict[Status, int]:
+    midnight = datetime.combine(datetime.now().astimezone().date(), time.min).astimezone()
+    since_ms = int(midnight.timestamp() * 1_000)
+    # A number of our own making: there is nothing to inject.
+    statement = (
+        "SELECT d.status, count(*) FROM leads AS l JOIN deliveries AS d ON d.lead = l.id "  # noqa: S608
+        f"WHERE l.received_at_ms >= {since_ms:d} GROUP BY d.status"
+    )
+    _, rows = await store.query(statement, limit=len(Status))
+    return {Status(status): number for status, number in rows}
+
+
+def _look_at_processes(settings: Settings) -> Processes:
+    from leadkeep.supervisor.presence import read_state
+
+    state = read_state(settings.run_folder)
+    if state is None:
+        return Processes(running=False)
+    children = state.get("children", {})
+    return Processes(
+        running=True,
+        pid=state.get("pid"),
+        since=state.get("since", ""),
+        children=tuple(
+            name if child.get("ready") else f"{name} (not ready)"
+            for name, child in children.items()
+        ),
+        dead=tuple(
+            f"{name} ({child.get('last_exit') or 'not started'})"
+            for name, child in children.items()
+            if child.get("pid") is None
+        ),
+    )
+
+
+def _as_json(found: Found, health: Health) -> dict[str, object]:
+    return {
+        "safe": health.safe,
+        "sentence": health.sentence,
+        "reasons": health.reasons,
+        "counts": found.counts,
+        "today": found.today,
+        "destinations": found.destinations,
+        "journal": found.journal,
+        "processes": found.processes,
+        "damage": found.damage,
+        "store_error": found.store_error,
+        "journal_error": found.journal_error,
+    }
+
+
+def _show(found: Found, health: Health) -> None:
+    from rich.text import Text
+
+    screen = console()
+
+    def line(text: str = "", style: str = "") -> None:
+        screen.print(Text(visible(text), style=style), soft_wrap=True)
+
+    line(health.sentence, "bold")
+    if health.safe:
+        line("✓ Leads are safe, and nothing needs you.", "green")
+    for reason in health.reasons:
+        line(f"✗ At risk: {reason.what}", "red")
+        line(f"  next: {reason.command}")
+    rows = [_row(found, view) for view in _listed(found)]
+    if rows:
+        line()
+        show_table(_COLUMNS, rows, target=screen)
+    line()
+    if found.journal is not None:
+        what = f"{count(found.journal.leads, 'lead')}, {found.journal.bytes:,} bytes"
+        line(f"Accepted, not yet in the store: {what if found.journal.leads else 'none'}")
+    line(f"Processes: {_processes(found.processes)}")
+
+
+_COLUMNS = (
+    Column("DESTINATION", whole=True),
+    Column("WAITING", right=True),
+    Column("OLDEST", right=True),
+    Column("FAILED", right=True),
+    Column("HELD", right=True),
+    Column("DELIVERED", right=True),
+    Column("STATE"),
+)
+
+
+def _listed(found: Found) -> list[DestinationView]:
+    seen = {view.name for view in found.destinations}
+    unused = [
+        DestinationView(
+            name=name, held=False, hold_reason="", counts=_NONE, oldest_waiting_at_ms=None
+        )
+        for name in found.configured
+        if name not in seen
+    ]
+    return [*found.destinations, *unused]
+
+
+def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
+    counts = {**_NONE, **view.counts}
+    waiting = counts[Status.PENDING] + counts[Status.PROCESSING]
+    oldest = view.oldest_waiting_at_ms
+    state = f"held: {view.hold_reason}" if view.held else ""
+    if view.name and view.name not in found.configured:
+        state = state or "not in the configuration"
+    return (
+        view.name or "(none yet)",
+        f"{waiting:,}",
+        "" if oldest is None else duration((found.now_ms - oldest) / 1_000),
+        Cell(f"{counts[Status.FAILED]:,}", "bold red" if counts[Status.FAILED] else ""),
+        f"{counts[Status.HELD]:,}",
+        f"{counts[Status.COMPLETED]:,}",
+        state,
+    )
+
+
+def _processes(processes: Processes) -> str:
+    if not processes.running:
+        return "none is running"
+    since = f" since {processes.since}" if processes.since else ""
+    children = f": {', '.join(processes.children)}" if processes.children else ""
+    return f"running{since}{children} (pid {processes.pid})"

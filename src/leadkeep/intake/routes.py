@@ -1,0 +1,53 @@
+"""What a path means to the door: its source and its reply, remembered for the paths in use."""
+
+from typing import NamedTuple
+
+from leadkeep.intake.replies import Reply
+from leadkeep.intake.reply_table import ReplyTable
+from leadkeep.models import RecordFlag
+from leadkeep.sources.routes import SourceTable
+
+_KEPT = 4096
+_PATH_MAX = 1024
+
+
+class Route(NamedTuple):
+    """One path's meaning."""
+
+    source: str
+    """Empty: no source claims the path."""
+    source_bytes: bytes
+    flags: int
+    """RecordFlags that follow from the path."""
+    reply: Reply
+    status: int
+
+
+class Routes:
+    """Finds the route of a path; bounded in memory, whatever paths are tried."""
+
+    def __init__(self, sources: SourceTable, replies: ReplyTable) -> None:
+        self._sources = sources
+        self._replies = replies
+        self._known: dict[bytes, Route] = {}
+
+    def find(self, path: bytes) -> Route:
+        """The route of a target's path.
+
+        Args:
+            path: as received, without query.
+        """
+        route = self._known.get(path)
+        return self._look_up(path) if route is None else route
+
+    def _look_up(self, path: bytes) -> Route:
+        source = self._sources.match(path)
+        reply = self._replies.for_lead(source, path)
+        flags = RecordFlag.NONE if source is not None else RecordFlag.NO_ROUTE
+        name = source or ""
+        route = Route(name, name.encode(), int(flags), reply, reply.status)
+        if len(path) <= _PATH_MAX:
+            if len(self._known) >= _KEPT:
+                self._known.clear()  # Somebody tries out paths; those in use are back at once.
+            self._known[path] = route
+        return route

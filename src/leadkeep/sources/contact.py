@@ -1,0 +1,84 @@
+"""Who a lead is about, for display and search: name, phone, email and the vendor's own id.
+
+Reading never raises, never changes the lead and decides nothing: a lead whose payload says nothing
+is delivered all the same. The payload becomes a tree (`payload.py`), and `fields.py` finds in it
+what the many spellings mean; this module makes it fit to be shown.
+"""
+
+import structlog
+
+from leadkeep.models import Contact
+from leadkeep.sources.fields import Fields, find_fields
+from leadkeep.sources.payload import read_query, read_tree
+from leadkeep.sources.phone import PhoneNumbers
+
+NAME_CHARS = 200
+PHONE_CHARS = 40
+EMAIL_CHARS = 254
+ID_CHARS = 128
+
+_NOBODY = Contact()
+_log = structlog.get_logger("leadkeep.sources")
+
+
+class ContactReader:
+    """Reads contacts from payloads. Immutable; used from any thread.
+
+    Args:
+        default_region: two-letter country of phone numbers without a country code; empty: such
+            numbers are left as sent.
+    """
+
+    def __init__(self, default_region: str = "US") -> None:
+        self._phones = PhoneNumbers(default_region)
+
+    def read(self, content_type: str, target: bytes, body: bytes) -> Contact:
+        """What the payload says about its person; empty fields where it says nothing.
+
+        Args:
+            content_type: as declared by the sender; may be empty or wrong.
+            target: the request target; its query fills what the body leaves open.
+            body: exactly as received.
+        """
+        try:
+            return self._read(content_type, target, body)
+        except Exception as error:
+            # A view of hostile bytes: whatever goes wrong in here must not stop the lead.
+            _log.warning("a payload could not be read", error=type(error).__name__)
+            return _NOBODY
+
+    def _read(self, content_type: str, target: bytes, body: bytes) -> Contact:
+        fields = Fields()
+        if body:
+            find_fields(read_tree(content_type, body), fields)
+        if b"?" in target and not fields.complete:
+            find_fields(read_query(target), fields, after=1_000)
+        if fields.empty:
+            return _NOBODY
+        phone = _shown(fields.phone, PHONE_CHARS)
+        return Contact(
+            name=_shown(fields.full_name, NAME_CHARS),
+            phone=self._phones.e164(phone) if phone else "",
+            email=_shown(fields.email, EMAIL_CHARS),
+            vendor_lead_id=_shown(fields.vendor_lead_id, ID_CHARS),
+        )
+
+
+_default_reader = ContactReader("US")
+
+
+def read_contact(content_type: str, target: bytes, body: bytes) -> Contact:
+    """`ContactReader.read` with phone numbers of the United States as default."""
+    return _default_reader.read(content_type, target, body)
+
+
+def _shown(text: str, longest: int) -> str:
+    """One line without control characters, bidirectional overrides or lone surrogates, cut."""
+    text = text[: 4 * longest]
+    if not text.isprintable():
+        text = "".join(
+            char if char.isprintable() else " "
+            for char in text
+            if char.isprintable() or char.isspace()
+        )
+    return " ".join(text.split())[:longest].rstrip()

@@ -9,7 +9,6 @@ import time
 
 import aiohttp
 import uvloop
-
 from benchmarks.harness import LEAD
 
 

@@ -41,7 +41,8 @@ wrk.body = [==[{body}]==]
 wrk.headers["Content-Type"] = "application/json"
 function done(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format('\\nRESULT {{"requests":%d,"seconds":%.6f,"p50":%.3f,"p99":%.3f,"p999":%.3f,"errors":%d}}\\n',
+  io.write(string.format(
+    '\\nRESULT {{"requests":%d,"seconds":%.6f,"p50":%.3f,"p99":%.3f,"p999":%.3f,"errors":%d}}\\n',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1000,
     latency:percentile(99) / 1000, latency:percentile(99.9) / 1000,
     e.connect + e.read + e.write + e.status + e.timeout))

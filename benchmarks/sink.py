@@ -1,12 +1,16 @@
-"""A destination that confirms everything, as cheaply as it can: `python -m benchmarks.sink PORT`."""
+"""A destination that confirms everything, cheaply: `python -m benchmarks.sink PORT`."""
 
 import asyncio
 import sys
+from typing import cast
 
 import httptools
 import uvloop
 
-ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"success":true}'
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+    b'{"success":true}'
+)
 
 
 class Sink(asyncio.Protocol):
@@ -17,8 +21,7 @@ class Sink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

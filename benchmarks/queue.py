@@ -1,0 +1,168 @@
+"""How fast leads get from the journal to the store, and from there to a destination.
+
+`python -m benchmarks.queue [--leads 100000] [--json FILE]`: absorbing with and without phone
+numbers that need normalising, draining a backlog to a destination on loopback beside what the bare
+HTTP client posts in the same run, and the memory of an idle installation.
+"""
+
+import argparse
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvloop
+from benchmarks.door import QUIET, sink_running
+from benchmarks.harness import (
+    LEAD,
+    ROOT,
+    descendants,
+    free_port,
+    machine,
+    pss_bytes,
+    server,
+    table,
+    write_report,
+)
+
+from leadkeep import app
+from leadkeep.app.parts import make_absorber
+from leadkeep.clock import SystemClock
+from leadkeep.journal.disk import DiskJournal
+from leadkeep.journal.identity import LeadIds
+from leadkeep.journal.records import encode_lead
+from leadkeep.settings.load import load
+from leadkeep.settings.model import Settings
+
+GROUP = 64
+CONCURRENCY = 16
+TEN_DIGITS = "6145550142"
+FIRST_NUMBER = 1_790_000_000_000
+
+
+def settings_in(folder: Path, destination: str | None = None) -> Settings:
+    """An installation in `folder`."""
+    flags: dict[str, object] = {"data": str(folder), "forward_to": destination}
+    return load(config=None, environ={}, flags=flags, cwd=folder)
+
+
+def fill_journal(settings: Settings, leads: int, phone: str) -> None:
+    """Accept `leads` leads, as the door would."""
+    clock = SystemClock()
+    ids = LeadIds(clock)
+    body = LEAD.replace(TEN_DIGITS, phone).encode()
+    headers = b"Host: door.example\r\nContent-Type: application/json\r\n"
+    journal = DiskJournal(
+        settings.journal_folders[0], segment_bytes=settings.journal.segment_bytes, clock=clock
+    )
+    for first in range(0, leads, GROUP):
+        now_us = clock.now_us()
+        journal.commit(
+            [
+                encode_lead(
+                    ids.next(now_us),
+                    FIRST_NUMBER + number,
+                    now_us,
+                    0,
+                    b"default",
+                    b"203.0.113.24",
+                    b"POST",
+                    b"/hooks/lqf",
+                    headers,
+                    body,
+                    200,
+                )
+                for number in range(first, min(first + GROUP, leads))
+            ]
+        )
+    journal.close()
+
+
+async def absorb(settings: Settings) -> tuple[int, float]:
+    """Absorb all that the journal holds; returns leads and seconds."""
+    async with app.open_store(settings) as store:
+        absorber = make_absorber(settings, store, on_absorbed=lambda: None)
+        began = time.perf_counter()
+        done = await absorber.absorb_available()
+        seconds = time.perf_counter() - began
+        absorber.close()
+    return done.leads, seconds
+
+
+def absorb_rate(scratch: Path, leads: int, phone: str) -> float:
+    """Leads per second from journal to store."""
+    settings = settings_in(Path(tempfile.mkdtemp(dir=scratch)))
+    fill_journal(settings, leads, phone)
+    absorbed, seconds = uvloop.run(absorb(settings))
+    assert absorbed == leads
+    return leads / seconds
+
+
+def delivery_rate(scratch: Path, sink: str, leads: int) -> float:
+    """Deliveries per second, each with its outcome durable, from a backlog."""
+    settings = settings_in(Path(tempfile.mkdtemp(dir=scratch)), f"{sink}/webhook.php")
+    fill_journal(settings, leads, TEN_DIGITS)
+    uvloop.run(absorb(settings))
+
+    async def deliver() -> float:
+        began = time.perf_counter()
+        run = await app.process_queue(settings)
+        assert run.completed == leads
+        return time.perf_counter() - began
+
+    return leads / uvloop.run(deliver())
+
+
+def bare_client_rate(sink: str, posts: int) -> float:
+    """Posts per second of the HTTP client alone, with the same concurrency."""
+    command = [sys.executable, "-m", "benchmarks.bare_client", f"{sink}/webhook.php"]
+    output = subprocess.run(
+        [*command, str(posts), str(CONCURRENCY)], check=True, capture_output=True, cwd=ROOT
+    ).stdout
+    return float(output)
+
+
+@contextlib.contextmanager
+def idle_installation(scratch: Path) -> Iterator[int]:
+    """`leadkeep serve` with nothing to do; gives its process id."""
+    origin = f"127.0.0.1:{free_port()}"
+    folder = tempfile.mkdtemp(dir=scratch)
+    command = [sys.executable, "-m", "leadkeep", "serve", "--listen", origin, "--data", folder]
+    with server(command, url=f"http://{origin}/livez", environ=QUIET) as process:
+        time.sleep(2)  # Until the worker has started too and nothing is left to do.
+        yield process.pid
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--leads", type=int, default=100_000)
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        figures = {
+            "absorb, ten-digit phones, leads/s": absorb_rate(folder, asked.leads, TEN_DIGITS),
+            "absorb, phones to normalise, leads/s": absorb_rate(
+                folder, asked.leads, "+1 (614) 555-0142"
+            ),
+        }
+        with sink_running() as sink:
+            bare_before = bare_client_rate(sink, asked.leads // 4)
+            figures["delivery, leads/s"] = delivery_rate(folder, sink, asked.leads)
+            bare_after = bare_client_rate(sink, asked.leads // 4)
+        figures["bare client, posts/s"] = (bare_before + bare_after) / 2
+        figures["delivery / bare client"] = (
+            figures["delivery, leads/s"] / figures["bare client, posts/s"]
+        )
+        with idle_installation(folder) as pid:
+            figures["idle installation, MB (PSS)"] = sum(map(pss_bytes, descendants(pid))) / 1024**2
+    print(table(["what", "figure"], [[name, f"{value:,.2f}"] for name, value in figures.items()]))
+    write_report(asked.json, {"machine": machine(), "leads": asked.leads, "figures": figures})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The composition root: the only package that wires objects together.
+
+`parts` makes each object from the settings, `processes` runs what stays, `commands` does what ends.
+Imports inside functions are late on purpose: each process loads only what it runs, the supervisor
+no database, the door no HTTP client.
+"""
+
+from leadkeep.app.commands import (
+    QueueProgress,
+    QueueRun,
+    journal_waiting,
+    load_settings,
+    open_pusher,
+    process_queue,
+)
+from leadkeep.app.parts import open_store
+from leadkeep.app.processes import run_intake, run_supervisor, run_worker
+
+__all__ = [
+    "QueueProgress",
+    "QueueRun",
+    "journal_waiting",
+    "load_settings",
+    "open_pusher",
+    "open_store",
+    "process_queue",
+    "run_intake",
+    "run_supervisor",
+    "run_worker",
+]

@@ -1,0 +1,145 @@
+"""What commands and programs do with an installation, from settings to result."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from leadkeep.app.parts import (
+    adopt_unrouted,
+    doorbell,
+    journal_readers,
+    journal_writers,
+    lead_numbers,
+    make_absorber,
+    make_delivery,
+    open_store,
+)
+from leadkeep.clock import SystemClock
+from leadkeep.settings.model import Settings
+from leadkeep.states import Status
+
+if TYPE_CHECKING:
+    from leadkeep.delivery.once import DeliveryRun
+    from leadkeep.intake.push import Pusher
+    from leadkeep.journal.waiting import JournalWaiting
+    from leadkeep.store.base import Store
+
+TURN_SECONDS = 60.0
+"""How long `process-queue` waits for another absorber."""
+PUSH_SEGMENT_BYTES = 1024**2
+PUSH_NUMBERS = 100
+
+
+class QueueProgress(msgspec.Struct, frozen=True):
+    """How far `process_queue` has come."""
+
+    done: int
+    total: int
+
+
+class QueueRun(msgspec.Struct, frozen=True):
+    """What `process_queue` did, in leads absorbed and deliveries tried."""
+
+    absorbed: int
+    completed: int
+    retry_later: int
+    failed: int
+    still_waiting: int
+    """Deliveries that are pending or processing afterwards."""
+
+
+def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
+    """Settings from file, environment and flags, validated.
+
+    Raises:
+        SettingsError: names every wrong key, its value and what is allowed.
+    """
+    from leadkeep.settings.load import load
+
+    return load(config=config, environ=os.environ, flags=flags, cwd=Path.cwd())
+
+
+async def process_queue(
+    settings: Settings,
+    *,
+    limit: int | None = None,
+    progress: Callable[[QueueProgress], None] | None = None,
+) -> QueueRun:
+    """Absorb what was accepted and deliver everything that is due, once.
+
+    Args:
+        limit: deliver at most so many.
+        progress: told after each recorded attempt.
+
+    Raises:
+        StoreError: the store cannot be used.
+        AlreadyRunning: another process has been absorbing for longer than we wait.
+    """
+    async with open_store(settings) as store, make_delivery(settings, store) as delivery:
+        absorbed = await make_absorber(settings, store, on_absorbed=lambda: None).absorb_available(
+            wait_seconds=TURN_SECONDS
+        )
+        await adopt_unrouted(settings, store)
+        waiting = (await store.counts())[Status.PENDING]
+        total = waiting if limit is None else min(limit, waiting)
+
+        def tell(run: DeliveryRun) -> None:
+            if progress is not None:
+                progress(QueueProgress(done=run.attempted, total=max(total, run.attempted)))
+
+        run = await delivery.deliver_due_once(limit=limit, progress=tell)
+        counts = await store.counts()
+    return QueueRun(
+        absorbed=absorbed.leads,
+        completed=run.completed,
+        retry_later=run.retry_later,
+        failed=run.failed,
+        still_waiting=counts[Status.PENDING] + counts[Status.PROCESSING],
+    )
+
+
+@contextmanager
+def open_pusher(settings: Settings) -> Iterator[Pusher]:
+    """The door for programs, with journal files of its own; closes them at the end.
+
+    Raises:
+        JournalUnavailable: no journal can be opened.
+    """
+    from leadkeep.intake.push import Pusher
+
+    clock = SystemClock()
+    # Few numbers and small files: most programs push a handful.
+    pusher = Pusher(
+        journals=journal_writers(settings, clock, segment_bytes=PUSH_SEGMENT_BYTES),
+        numbers=lead_numbers(settings, clock, block=PUSH_NUMBERS),
+        settings=settings,
+        clock=clock,
+        ring=doorbell(settings).ring,
+    )
+    try:
+        yield pusher
+    finally:
+        pusher.close()
+
+
+async def journal_waiting(settings: Settings, store: Store | None) -> JournalWaiting:
+    """What was accepted and is not yet absorbed.
+
+    Args:
+        store: tells how far each segment is absorbed; None: nothing is.
+
+    Raises:
+        JournalError: a journal cannot be read.
+        StoreError: the store cannot be read.
+    """
+    from leadkeep.journal.waiting import count_waiting
+
+    progress = {} if store is None else await store.progress()
+    return await asyncio.to_thread(count_waiting, journal_readers(settings), progress)

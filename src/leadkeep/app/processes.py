@@ -1,0 +1,127 @@
+"""The processes of an installation, each from its start to its last word."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from leadkeep.app.parts import (
+    adopt_unrouted,
+    doorbell,
+    journal_writers,
+    lead_numbers,
+    make_absorber,
+    make_archivist,
+    make_delivery,
+    open_store,
+)
+from leadkeep.clock import SystemClock
+from leadkeep.settings.model import Address, Settings
+
+if TYPE_CHECKING:
+    from leadkeep.supervisor.handover import Handover
+
+
+def run_supervisor(settings: Settings, config_args: Sequence[str]) -> int:
+    """The whole installation: holds the sockets, starts intake and worker; returns an exit code."""
+    from leadkeep.supervisor.supervise import Supervisor
+
+    return Supervisor(settings, config_args=config_args).run()
+
+
+def run_intake(settings: Settings, handover: Handover | None) -> int:
+    """The door, until SIGTERM or the supervisor's death; returns an exit code."""
+    import uvloop
+
+    from leadkeep.telemetry.logs import configure_logs
+
+    configure_logs(level=settings.log_level, form=settings.log_format, process="intake")
+    uvloop.run(_intake(settings, handover))
+    return 0
+
+
+async def _intake(settings: Settings, handover: Handover | None) -> None:
+    from leadkeep.intake.server import Door
+    from leadkeep.sources.routes import SourceTable
+
+    clock = SystemClock()
+    sockets = handover.listen_sockets() if handover else [listen(a) for a in settings.intake.listen]
+    admin = handover.admin_socket() if handover else admin_socket(settings.intake.admin_listen)
+    numbers = await asyncio.to_thread(lead_numbers, settings, clock)
+    journals = await asyncio.to_thread(journal_writers, settings, clock)
+    try:
+        door = Door(
+            settings=settings,
+            journals=journals,
+            numbers=numbers,
+            sources=SourceTable.of(settings),
+            clock=clock,
+            doorbell=doorbell(settings),
+            admin=admin,
+        )
+        await door.run(sockets, stop_event(handover), say_ready(handover))
+    finally:
+        for journal in journals:
+            await asyncio.to_thread(journal.close)
+
+
+def run_worker(settings: Settings, handover: Handover | None) -> int:
+    """Absorb, deliver and keep house until SIGTERM or the supervisor's death."""
+    import uvloop
+
+    from leadkeep.telemetry.logs import configure_logs
+
+    configure_logs(level=settings.log_level, form=settings.log_format, process="worker")
+    uvloop.run(_worker(settings, handover))
+    return 0
+
+
+async def _worker(settings: Settings, handover: Handover | None) -> None:
+    from leadkeep.telemetry.admin import AdminListener
+
+    stop = stop_event(handover)
+    async with AsyncExitStack() as resources:
+        store = await resources.enter_async_context(open_store(settings, recover=True))
+        delivery = await resources.enter_async_context(make_delivery(settings, store))
+        absorber = make_absorber(settings, store, on_absorbed=delivery.wake)
+        resources.callback(absorber.close)
+        admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
+        if admin is not None:
+            resources.enter_context(AdminListener(admin, absorber.details))
+        await adopt_unrouted(settings, store)
+        say_ready(handover)()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(absorber.run(stop, doorbell(settings)))
+            tasks.create_task(delivery.run(stop))
+            tasks.create_task(make_archivist(settings, store, absorber).run(stop))
+
+
+def listen(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    return socket.create_server(tuple(address), family=family, backlog=4_096)
+
+
+def admin_socket(address: Address | None) -> socket.socket | None:
+    return None if address is None else listen(address)
+
+
+def stop_event(handover: Handover | None) -> asyncio.Event:
+    """Set by SIGTERM, by SIGINT if no supervisor decides, and by the supervisor's death."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if handover is None:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+    else:
+        # Ctrl-C reaches the whole group; the supervisor says in which order we go.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        handover.when_parent_dies(loop, stop.set)
+    return stop
+
+
+def say_ready(handover: Handover | None) -> Callable[[], None]:
+    return handover.say_ready if handover else lambda: None

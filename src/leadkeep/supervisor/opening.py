@@ -49,6 +49,9 @@ class Opening:
             SettingsError: an address of the door cannot be had.
         """
         given = tuple(systemd.activated_sockets(environ))
+        if given:
+            at = ", ".join(Listening({}, given).addresses())
+            self._voice.say("info", "the door is at the sockets of systemd", listen=at)
         sockets: Bound = {}
         for address in () if given else wanted(settings, DOOR):
             found = self._patiently(DOOR, address)

@@ -36,6 +36,7 @@ _PROXY = b"proxy-"
 _IDEMPOTENCY_KEY = b"idempotency-key"
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSENDABLE_IN_VALUE = re.compile(rb"[\x00\r\n]")
+_LINE_END_IN_TEXT = re.compile(r"[\x00\r\n]")
 _UNSENDABLE_IN_TARGET = re.compile(rb"[\x00-\x20\x7f]")
 _DOT_SEGMENT = re.compile(rb"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\;]|$)", re.IGNORECASE)
 _METHODS_WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
@@ -89,7 +90,7 @@ class RequestForm:
         Raises:
             Unsendable: method or target cannot be sent.
         """
-        method = claim.method.encode("utf-8")
+        method = claim.method.encode("ascii", "replace")  # `?` is in no method
         if _TOKEN.fullmatch(method) is None:
             raise Unsendable("its method is not a word that HTTP knows")
         kept, length_given = self._kept_headers(claim.headers)
@@ -163,14 +164,16 @@ class RequestForm:
 
 
 def _own_headers(claim: Claim) -> bytes:
+    # A program that pushes a lead names its source as it likes.
+    source = _LINE_END_IN_TEXT.sub(" ", claim.source)
     return (
         f"Idempotency-Key: {claim.lead_id}\r\n"
         f"Leadkeep-Lead-Id: {claim.lead_id}\r\n"
         f"Leadkeep-Lead-Number: {claim.lead_number}\r\n"
         f"Leadkeep-Attempt: {claim.attempt}\r\n"
-        f"Leadkeep-Source: {claim.source}\r\n"
+        f"Leadkeep-Source: {source}\r\n"
         f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
-    ).encode()
+    ).encode("utf-8", "replace")
 
 
 def _named_by_connection(lines: list[bytes]) -> set[bytes]:

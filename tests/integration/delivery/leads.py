@@ -16,6 +16,7 @@ def a_claim(
     attempt: int = 1,
     first_attempt_at_ms: int | None = None,
     destination: str = "brain",
+    source: str = "quotes",
 ) -> Claim:
     """A lead as a worker has claimed it."""
     return Claim(
@@ -26,7 +27,7 @@ def a_claim(
         first_attempt_at_ms=first_attempt_at_ms,
         lead_id=LEAD_ID,
         lead_number=1_700_000_000_001,
-        source="quotes",
+        source=source,
         received_at_ms=1_786_802_449_123,
         method=method,
         target=target,

@@ -232,13 +232,18 @@ async def test_claims_whose_try_has_not_begun_are_returned_on_stopping(bench: Wo
         worker.wake()
         await eventually(lambda: _more_are_claimed_than_under_way(bench))
         stop.set()
-        await asyncio.sleep(0)
+        worker.wake()
+        await eventually(lambda: _no_more_are_claimed_than_under_way(bench))
         gate.set()
         await run
     counts = await bench.store.counts()
     assert counts[Status.PROCESSING] == 0
     assert counts[Status.COMPLETED] == len(server.requests)
     assert counts[Status.PENDING] > 0
+
+
+async def _no_more_are_claimed_than_under_way(bench: Workbench) -> bool:
+    return await bench.count(Status.PROCESSING) <= 16
 
 
 async def _more_are_claimed_than_under_way(bench: Workbench) -> bool:

@@ -184,13 +184,24 @@ async def test_a_header_that_would_end_the_head_early_is_not_sent(
     assert head_of(request)[2] == b"X-End: stays"
 
 
-@pytest.mark.parametrize("method", ["", "PO ST", "POST\r\nX: 1", "PÖST"])
+@pytest.mark.parametrize("method", ["", "PO ST", "POST\r\nX: 1", "PÖST", "\udce9"])
 async def test_a_method_that_is_no_word_is_not_sent(
     destination_at: MakeDestination, method: str
 ) -> None:
     async with raw_server(replies(OK)) as server:
         reply = await destination_at(server.url).attempt(a_claim(method=method))
     assert (reply.error_class, server.requests) == ("unsendable", [])
+
+
+@pytest.mark.parametrize(
+    ("source", "sent_as"),
+    [("Büro", "Büro"), ("a\r\nX-Forged: 1", "a  X-Forged: 1"), ("\udce9", "?")],
+)
+async def test_a_source_s_name_stays_one_line(
+    destination_at: MakeDestination, source: str, sent_as: str
+) -> None:
+    request = await sent(destination_at, source=source)
+    assert f"\r\nLeadkeep-Source: {sent_as}\r\n".encode() in request
 
 
 @pytest.mark.parametrize("target", [b"/a?b c", b"/a?\r\nX: 1", b"/a?\x00", b"/a?\x7f"])

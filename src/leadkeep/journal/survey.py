@@ -4,13 +4,14 @@ For people's commands. Changes nothing; a segment that the absorber archives mea
 the archive.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
 
-from leadkeep.errors import JournalError, JournalUnavailable
+from leadkeep.errors import JournalError, JournalUnavailable, NotFound
 from leadkeep.journal.archive import Archive, ArchiveReader
 from leadkeep.journal.base import Damage, Group, SegmentInfo, TornTail
 from leadkeep.journal.reader import DiskJournalReader
@@ -87,6 +88,10 @@ class Survey:
                     raise
             else:
                 return
+            # It has left the journal since it was listed: archived, or a spare that held nothing.
+            with contextlib.suppress(NotFound):
+                yield from self._archive.read(place.info.segment)
+            return
         yield from self._archive.read(place.info.segment)
 
     def content(self, place: Place) -> Content:

@@ -71,6 +71,13 @@ class VolatileDisk(Syscalls):
         target.mkdir(exist_ok=True)
         return target
 
+    def is_all_durable(self, path: Path) -> bool:
+        """Whether every byte of a file is on stable storage, whatever its name."""
+        inode = path.stat().st_ino
+        with self._lock:
+            durable = bytes(self._durable.get(inode, b""))
+            return not self._pending.get(inode) and durable == path.read_bytes()
+
     def lose_writes_from_now_on(self, fd: int) -> None:
         """What a transient error does to a file on ext4: its later syncs succeed and lie."""
         with self._lock:

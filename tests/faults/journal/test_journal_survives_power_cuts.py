@@ -144,6 +144,25 @@ def test_a_cut_at_any_step_loses_nothing_that_was_answered(
     assert disk.steps > 3 * ROUNDS
 
 
+class WatchesNames(VolatileDisk):
+    """Notes for each file that gets its name whether all of it was on the disk by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named: list[bool] = []
+
+    def rename(self, source: Path, target: Path) -> None:
+        self.named.append(self.is_all_durable(source))
+        super().rename(source, target)
+
+
+def test_a_segment_gets_its_name_only_when_all_of_it_is_on_the_disk(tmp_path: Path) -> None:
+    disk = WatchesNames()
+    Lab(tmp_path, disk).run()
+    assert len(disk.named) > 2
+    assert all(disk.named)
+
+
 @pytest.mark.parametrize("control", [NeverSyncs, AnswersBeforeItSyncs])
 def test_control_answering_before_the_sync_is_caught(
     tmp_path: Path, control: type[VolatileDisk]

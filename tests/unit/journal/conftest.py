@@ -1,7 +1,11 @@
 """Fixtures of the journal's tests."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.fakes.clock import FakeClock
@@ -10,6 +14,9 @@ from tests.unit.journal.journal_parts import SEGMENT_BYTES
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader
 from leadkeep.journal.syscalls import Syscalls
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 OpenJournal = Callable[..., DiskJournal]
 
@@ -47,3 +54,18 @@ def open_journal(folder: Path, clock: FakeClock) -> Iterator[OpenJournal]:
 def reader(folder: Path, clock: FakeClock) -> DiskJournalReader:
     """Reads the same folder in the same boot."""
     return DiskJournalReader(folder, clock=clock)
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads give way at each line of Leadkeep's code, so that a missing lock shows."""
+
+    def trace(frame: FrameType, event: str, arg: Any) -> "TraceFunction | None":
+        if "leadkeep" not in frame.f_code.co_filename:
+            return None
+        time.sleep(0)
+        return trace
+
+    threading.settrace(trace)
+    yield
+    threading.settrace(None)

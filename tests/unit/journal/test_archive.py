@@ -259,6 +259,17 @@ def test_a_segment_archived_while_it_was_about_to_be_read_is_read_from_the_archi
     assert sorted_out(survey.entries(place)).numbers == [1, 2, 3]
 
 
+def test_a_spare_that_its_writer_removes_meanwhile_counts_as_empty(
+    archive: Archive, open_journal: OpenJournal, folder: Path
+) -> None:
+    journal = open_journal()
+    survey = Survey([folder], archive)
+    places = list(survey.places(archive=True))
+    journal.close()
+    assert places
+    assert all(survey.content(place).error == "" for place in places)
+
+
 def test_a_poisoned_segments_unacknowledged_leads_stay_so(
     archive: Archive, open_journal: OpenJournal, reader: DiskJournalReader
 ) -> None:

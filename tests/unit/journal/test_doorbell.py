@@ -51,6 +51,19 @@ def test_a_new_listener_is_heard_of_without_a_new_door(path: Path) -> None:
     door.close()
 
 
+def test_after_somebody_has_emptied_the_run_folder_the_first_ring_is_heard(path: Path) -> None:
+    door = Doorbell(path)
+    first = Doorbell(path).open_for_listening()
+    door.ring()
+    os.close(first)
+    path.unlink()
+    second = Doorbell(path).open_for_listening()
+    door.ring()
+    assert _rings(second)
+    os.close(second)
+    door.close()
+
+
 def test_a_storm_of_rings_that_nobody_answers_never_block(path: Path) -> None:
     listening = Doorbell(path).open_for_listening()
     door = Doorbell(path)

@@ -19,11 +19,14 @@ from tests.unit.journal.journal_parts import (
 
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal import layout
+from leadkeep.journal import reader as reader_module
 from leadkeep.journal.base import SegmentInfo, SegmentState
+from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.layout import BLOCK, MarkState
 from leadkeep.journal.reader import DiskJournalReader
 from leadkeep.journal.segment import Segment
 from leadkeep.journal.waiting import highest_lead_number
+from leadkeep.journal.writer_folder import lock_holder
 
 
 def _overwrite(info: SegmentInfo, offset: int, data: bytes) -> None:
@@ -107,6 +110,46 @@ def test_a_live_segment_without_a_readable_mark_is_not_believed_at_all(
         assert read_one(reader, now) == ([], [], [])
 
 
+def test_a_writer_that_comes_while_the_folder_is_looked_at_is_never_taken_for_dead(
+    open_journal: OpenJournal, reader: DiskJournalReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_journal()
+    first.commit(encoded(1))
+    successors: list[DiskJournal] = []
+
+    def change_of_writers(folder: Path) -> bytes | None:
+        holder = lock_holder(folder)
+        abandon(first)
+        successors.append(open_journal())
+        successors[0].commit(encoded(2))
+        return holder
+
+    monkeypatch.setattr(reader_module, "lock_holder", change_of_writers)
+    found = reader.segments()
+    monkeypatch.undo()
+    live = {info.segment for info in reader.segments() if info.state is SegmentState.LIVE}
+    assert live
+    assert not {info.segment for info in found if info.state is SegmentState.DEAD} & live
+
+
+def test_what_a_writer_commits_while_the_folder_is_looked_at_stays_acknowledged(
+    open_journal: OpenJournal, reader: DiskJournalReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = open_journal()
+    position = journal.commit(encoded(1))
+
+    def last_words(folder: Path) -> bytes | None:
+        journal.commit(encoded(2))
+        abandon(journal)
+        return lock_holder(folder)
+
+    monkeypatch.setattr(reader_module, "lock_holder", last_words)
+    (info,) = [one for one in reader.segments() if one.segment == position.segment]
+    reading = read_one(reader, info)
+    assert reading.numbers == [1, 2]
+    assert reading.unacknowledged == []
+
+
 def test_refresh_follows_a_living_writer_and_ends_with_it(
     open_journal: OpenJournal, reader: DiskJournalReader
 ) -> None:
@@ -127,6 +170,22 @@ def test_groups_past_a_mark_of_this_boot_are_known_to_be_unacknowledged(
 ) -> None:
     set_mark(dead, durable=3 * BLOCK)
     assert read_all(reader).unacknowledged == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("at", "torn"), [(layout.MARK_DURABLE_AT, b"\0\x20"), (layout.MARK_STATE_AT, b"\2")]
+)
+def test_a_torn_mark_says_nothing_and_all_counts_as_acknowledged(
+    dead: SegmentInfo, reader: DiskJournalReader, at: int, torn: bytes
+) -> None:
+    path = dead.path.with_name(layout.mark_name(dead.segment))
+    mark = bytearray(path.read_bytes())
+    mark[at : at + len(torn)] = torn
+    path.write_bytes(mark)
+    (info,) = [one for one in reader.segments() if one.segment == dead.segment]
+    assert (info.state, info.durable) == (SegmentState.DEAD, None)
+    assert read_one(reader, info).numbers == [1, 2, 3, 4]
+    assert read_one(reader, info).unacknowledged == []
 
 
 @pytest.mark.parametrize("state", list(MarkState))
@@ -275,7 +334,8 @@ def test_bytes_that_imitate_group_headers_cost_no_more_than_other_bytes(
 ) -> None:
     fake = layout.pack_group_header(0, 1, 1, b"").ljust(BLOCK, b"\0")
     journal = open_journal(segment_bytes=4 * 1024**2)
-    journal.commit(encoded(1, body=fake[64 + 64 + 100 :] + fake * 500))
+    before_the_body = layout.GROUP_HEADER_SIZE + len(encoded(1, body=b"")[0])
+    journal.commit(encoded(1, body=bytes(BLOCK - before_the_body) + fake * 500))
     position = journal.commit(encoded(2))
     abandon(journal)
     info = next(info for info in reader.segments() if info.segment == position.segment)

@@ -132,15 +132,17 @@ def test_processes_never_give_the_same_number(path: Path) -> None:
     assert all(given)
 
 
-def test_threads_never_get_the_same_number(path: Path, clock: FakeClock) -> None:
+def test_threads_never_get_the_same_number(
+    path: Path, clock: FakeClock, hasty_threads: None
+) -> None:
     numbers = LeadNumbers(path, clock)
     given: list[list[int]] = [[], [], []]
     threads = [
-        Thread(target=lambda mine=mine: mine.extend(numbers.next() for _ in range(5_000)))
+        Thread(target=lambda mine=mine: mine.extend(numbers.next() for _ in range(1_000)))
         for mine in given
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({number for mine in given for number in mine}) == 15_000
+    assert len({number for mine in given for number in mine}) == 3_000

@@ -53,7 +53,6 @@ class LeadNumbers:
         self._reserving = threading.Lock()
         self._next = self._end = 0
         self._spare = (0, 0)
-        self._asked_floors = False
         try:
             self.reserve()
         except JournalUnavailable as error:
@@ -99,7 +98,8 @@ class LeadNumbers:
         with _locked(self._path.with_name(self._path.name + ".lock")):
             high = self._read()
             start = max(_FIRST, high or 0)
-            if high is None or not self._asked_floors:
+            if high is None:
+                # Only then: asking reads whole journals, and a door must open at once.
                 start = max(start, self._highest_floor() + 1)
             now_ms = self._clock.now_us() // 1_000
             if now_ms < _END:  # A clock gone mad must not use up all the numbers there are.
@@ -108,7 +108,6 @@ class LeadNumbers:
             if start >= end:
                 return (0, 0)
             self._write(end)
-        self._asked_floors = True
         return (start, end)
 
     def _highest_floor(self) -> int:

@@ -70,6 +70,18 @@ def test_a_damaged_file_is_replaced_from_the_floors_and_the_time(
     assert LeadNumbers(path, clock, floors=[lambda: highest]).next() == highest + 1
 
 
+def test_floors_are_asked_only_when_the_file_does_not_tell(path: Path, clock: FakeClock) -> None:
+    LeadNumbers(path, clock).next()
+    asked: list[str] = []
+
+    def floor() -> int:
+        asked.append("asked")
+        return 0
+
+    LeadNumbers(path, clock, floors=[floor]).next()
+    assert asked == []
+
+
 def test_a_floor_that_fails_is_passed_over(path: Path, clock: FakeClock) -> None:
     def broken() -> int:
         raise RuntimeError("the store is being migrated")

@@ -9,6 +9,7 @@ from leadkeep.cli.exits import Exit
 from leadkeep.cli.options import load, without_settings
 from leadkeep.cli.render import Column, show_json, show_table, tell
 from leadkeep.cli.serve import shown_url
+from leadkeep.cli.store import make_data_folder
 from leadkeep.errors import SettingsError
 from leadkeep.settings.model import Settings
 
@@ -126,7 +127,7 @@ def migrate(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
 def _migrate(settings: Settings) -> "Sequence[MigrationStatus]":
     from leadkeep.store.sqlite.migrations import migrate
 
-    settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_folder(settings)
     return migrate(settings.store_path, busy_timeout_ms=settings.store.busy_timeout_ms)
 
 

@@ -53,6 +53,10 @@ class Found(msgspec.Struct, frozen=True):
     store_error: str = ""
     journal_error: str = ""
 
+    def knows(self, destination: str) -> bool:
+        """Whether somebody delivers to it; what runs may have been told more than this command."""
+        return bool(destination) and (destination in self.configured or self.processes.running)
+
 
 class Reason(msgspec.Struct, frozen=True):
     """Why leads are at risk, and what to type next."""
@@ -167,7 +171,7 @@ def _stuck(found: Found, command: Callable[..., str]) -> Sequence[Reason]:
 
 def _late(found: Found, view: DestinationView, command: Callable[..., str]) -> Reason:
     age = _age(found, view.oldest_waiting_at_ms)
-    if view.name in found.configured:
+    if found.knows(view.name):
         return Reason(
             f"{view.name} has not confirmed its oldest lead for {age}",
             command("leads", "list", "--destination", view.name, "--status", "pending"),

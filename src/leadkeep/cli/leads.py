@@ -14,6 +14,7 @@ from leadkeep.cli.render import (
     Cell,
     Column,
     console,
+    duration,
     local_time,
     say,
     show_json,
@@ -24,6 +25,7 @@ from leadkeep.cli.render import (
 from leadkeep.cli.selecting import selection_options
 from leadkeep.cli.store import opened
 from leadkeep.cli.visible import visible_bytes
+from leadkeep.clock import SystemClock
 from leadkeep.errors import NotFound
 from leadkeep.models import DeliveryView, LeadView, Selection
 from leadkeep.settings.model import Settings
@@ -39,10 +41,10 @@ _COLUMNS = (
     Column("RECEIVED", whole=True),
     Column("NAME"),
     Column("PHONE", whole=True),
-    Column("SOURCE"),
-    Column("DESTINATION"),
+    Column("SOURCE", spare=True),
+    Column("DESTINATION", spare=True),
     Column("STATUS", whole=True),
-    Column("TRIES", right=True),
+    Column("TRIES", right=True, spare=True),
     Column("NEXT TRY / WHY"),
 )
 
@@ -89,7 +91,8 @@ def list_(
         show_json_rows(page)
     else:
         if page or not sys.stdout.isatty():
-            show_table(_COLUMNS, (_row(view) for view in page))
+            now_ms = SystemClock().now_us() // 1_000
+            show_table(_COLUMNS, (_row(view, now_ms) for view in page))
         if not page:
             say("No lead matches.")
     if more:
@@ -108,9 +111,7 @@ def masked(view: DeliveryView) -> DeliveryView:
     return msgspec.structs.replace(view, phone=mask_phone(view.phone), email=mask_email(view.email))
 
 
-def _row(view: DeliveryView) -> tuple[str | Cell, ...]:
-    waits = view.status is Status.PENDING and view.next_attempt_at_ms is not None
-    when = f"{local_time(view.next_attempt_at_ms)} " if waits and view.attempts else ""
+def _row(view: DeliveryView, now_ms: int) -> tuple[str | Cell, ...]:
     return (
         f"{view.lead_number:013d}",
         local_time(view.received_at_ms),
@@ -120,8 +121,15 @@ def _row(view: DeliveryView) -> tuple[str | Cell, ...]:
         view.destination or "",
         status_cell(view.status),
         str(view.attempts),
-        f"{when}{view.error_message}",
+        ": ".join(filter(None, (_next_try(view, now_ms), view.error_message))),
     )
+
+
+def _next_try(view: DeliveryView, now_ms: int) -> str:
+    if view.status is not Status.PENDING or not view.attempts or view.next_attempt_at_ms is None:
+        return ""
+    seconds = (view.next_attempt_at_ms - now_ms) / 1_000
+    return f"in {duration(seconds)}" if seconds > 0 else "due now"
 
 
 @leads.command("show")

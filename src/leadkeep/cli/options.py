@@ -21,6 +21,8 @@ _GIVEN = "leadkeep.given"
 _ADOPTED = "_leadkeep_adopted"
 _PROCESSES = frozenset({"serve", "intake", "worker"})
 """Commands that set up their logs themselves."""
+_DELIVERING = frozenset({"serve", "process-queue"})
+"""Commands that must know where to deliver."""
 _NO_SETTINGS = "_leadkeep_no_settings"
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -105,10 +107,13 @@ def config_args(ctx: click.Context) -> list[str]:
     """The same options again, for another command on the same installation."""
     args: list[str] = []
     for name, value in _given(ctx).items():
-        option = "--" + name.replace("_", "-")
         for one in value if isinstance(value, tuple) else (value,):
-            args += [option, str(one)]
+            args += [_flag(name), str(one)]
     return args
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def asked_for_debug(ctx: click.Context) -> bool:
@@ -131,15 +136,16 @@ def command_line(ctx: click.Context, *words: str) -> str:
     """A command to type next, on the same installation as this one."""
     import shlex
 
+    said = ("config", "data", "forward_to" if words[0] in _DELIVERING else "")
     where = [
         arg
-        for name in ("config", "data")
-        if name in _given(ctx)
-        for arg in (f"--{name}", str(_given(ctx)[name]))
+        for name, value in _given(ctx).items()
+        if name in said
+        for arg in (_flag(name), str(value))
     ]
     # bin/leadkeep says by this variable how people called it.
     program = os.environ.get("_LEADKEEP_PROGRAM", "leadkeep")
-    return shlex.join([*program.split(), *words, *where])
+    return shlex.join([program, *words, *where])
 
 
 def without_settings(function: AnyFunction) -> AnyFunction:

@@ -1,6 +1,5 @@
 """`leadkeep push`: a lead from a file, through the same acceptance as at the door."""
 
-import mimetypes
 import sys
 from pathlib import Path
 from typing import IO
@@ -9,6 +8,14 @@ import click
 
 from leadkeep.cli.deciding import actor
 from leadkeep.cli.render import say, show_json
+
+_CONTENT_TYPES = {
+    ".json": "application/json",
+    ".form": "application/x-www-form-urlencoded",
+    ".xml": "application/xml",
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+}
 
 
 @click.command("push")
@@ -45,13 +52,11 @@ def push(
     with Queue(ctx.obj, actor=actor()) as queue:
         pushed = queue.push(body, source=source, target=target, content_type=kind)
     if as_json:
-        show_json({"lead_id": pushed.lead_id, "lead_number": f"{pushed.lead_number:013d}"})
+        show_json(pushed)
     else:
         click.echo(f"{pushed.lead_number:013d} {pushed.lead_id}")
 
 
 def guess_content_type(name: str) -> str:
     """The media type of a file by its name; JSON if the name tells nothing."""
-    if Path(name).suffix == ".form":
-        return "application/x-www-form-urlencoded"
-    return mimetypes.guess_type(name)[0] or "application/json"
+    return _CONTENT_TYPES.get(Path(name).suffix.lower(), "application/json")

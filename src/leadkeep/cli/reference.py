@@ -86,7 +86,7 @@ def _section(command: click.Command, parent: click.Context, path: str) -> Iterat
 
 
 def _options(ctx: click.Context, params: list[click.Parameter]) -> Iterator[str]:
-    records = [r for r in (p.get_help_record(ctx) for p in params) if r]
+    records = [r for r in (p.get_help_record(ctx) for p in params) if r and r[1]]
     if not records:
         return
     yield "| Option | Meaning |\n|---|---|"
@@ -97,7 +97,7 @@ def _options(ctx: click.Context, params: list[click.Parameter]) -> Iterator[str]
 
 def _prose(text: str) -> Iterator[str]:
     """Paragraphs; those that click leaves as they are (`\\b`) become code."""
-    for paragraph in inspect.cleandoc(text).replace("\f", "").split("\n\n"):
+    for paragraph in filter(None, inspect.cleandoc(text).replace("\f", "").split("\n\n")):
         first, _, rest = paragraph.partition("\n")
         if first != "\b":
             yield f"{paragraph}\n"

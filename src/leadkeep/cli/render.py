@@ -7,7 +7,7 @@ terminal a table is aligned and cut to its width; elsewhere it is tab-separated 
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -43,6 +43,8 @@ class Column(NamedTuple):
     right: bool = False
     whole: bool = False
     """Never cut, however narrow the terminal."""
+    spare: bool = False
+    """Left out where the terminal is too narrow for all columns."""
 
 
 class Cell(NamedTuple):
@@ -99,7 +101,8 @@ def show_table(
     widths = _fitted(wanted, columns, target.width)
     for line in lines:
         shown = Text(no_wrap=True, overflow="ignore")
-        for cell, column, width in zip(line, columns, widths, strict=True):
+        for i, width in widths.items():
+            cell, column = line[i], columns[i]
             text = Text(cell.text, style=cell.style)
             text.truncate(width, overflow="ellipsis")
             padding = " " * (width - cell_len(text.plain))
@@ -110,18 +113,26 @@ def show_table(
         target.print(shown, soft_wrap=True)
 
 
-def _fitted(wanted: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
-    """Widths that fit: the widest column that may be cut is made narrower, again and again."""
-    widths = list(wanted)
-    surplus = sum(widths) + len(_GAP) * (len(widths) - 1) - room
-    while surplus > 0:
-        cuttable = [i for i, c in enumerate(columns) if not c.whole and widths[i] > _NARROWEST]
+def _fitted(wanted: Sequence[int], columns: Sequence[Column], room: int) -> dict[int, int]:
+    """Column → width, so that a line fits: spare columns go first, then the widest is cut."""
+    narrowest = {
+        i: wanted[i] if column.whole else min(wanted[i], max(_NARROWEST, len(column.title)))
+        for i, column in enumerate(columns)
+    }
+    spare = [i for i, column in enumerate(columns) if column.spare]
+    while spare and _line_width(narrowest.values()) > room:
+        del narrowest[spare.pop(0)]
+    widths = {i: wanted[i] for i in narrowest}
+    while _line_width(widths.values()) > room:
+        cuttable = [i for i in widths if widths[i] > narrowest[i]]
         if not cuttable:
             break
-        widest = max(cuttable, key=lambda i: widths[i])
-        widths[widest] -= 1
-        surplus -= 1
+        widths[max(cuttable, key=widths.__getitem__)] -= 1
     return widths
+
+
+def _line_width(widths: Collection[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 def _plain(cell: str | Cell) -> str:

@@ -214,7 +214,7 @@ def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
     waiting = counts[Status.PENDING] + counts[Status.PROCESSING]
     oldest = view.oldest_waiting_at_ms
     state = f"held: {view.hold_reason}" if view.held else ""
-    if view.name and view.name not in found.configured:
+    if view.name and not found.knows(view.name):
         state = state or "not in the configuration"
     return (
         view.name or "(none yet)",

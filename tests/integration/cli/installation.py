@@ -49,6 +49,8 @@ class Installation:
     def in_store(self, use: Callable[[Store], Awaitable[T]]) -> T:
         """Do something in the store."""
 
+        self.data.mkdir(exist_ok=True)
+
         async def work() -> T:
             async with open_store(self.settings) as store:
                 return await use(store)

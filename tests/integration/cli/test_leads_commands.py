@@ -171,6 +171,13 @@ def test_an_unknown_lead_is_exit_code_5(installation: Installation) -> None:
         installation.absorb(a_lead())
 
 
+def test_one_unknown_lead_among_many_changes_none(installation: Installation) -> None:
+    (view,) = installation.absorb(a_lead())
+    result = installation.run("leads", "cancel", "--yes", view.lead_id, "1786800049001")
+    assert result.exit_code == 5
+    assert installation.statuses() == ["pending"]
+
+
 def test_one_lead_is_retried_without_being_asked(installation: Installation) -> None:
     (view,) = installation.absorb(a_lead())
     installation.attempt("default", Status.FAILED)

@@ -67,9 +67,24 @@ def test_limit_leaves_the_rest_waiting_and_says_so(installation: Installation, s
     assert len(sink.bodies) == 2
 
 
+def test_a_held_destination_gets_nothing_until_it_is_resumed(
+    installation: Installation, sink: Sink
+) -> None:
+    to = ("--forward-to", sink.url)
+    installation.ok("hold", "default", *to)
+    installation.ok("push", "-", stdin=b"{}")
+    assert installation.run("process-queue", *to).exit_code == 3
+    assert sink.bodies == []
+    assert installation.json("leads", "list")[0]["attempts"] == 0
+    installation.ok("resume", "default", *to)
+    installation.ok("process-queue", *to)
+    assert sink.bodies == [b"{}"]
+
+
 def test_two_at_once_deliver_each_lead_once(installation: Installation, sink: Sink) -> None:
     for number in range(20):
         installation.ok("push", "-", stdin=b"%d" % number)
+    installation.ok("migrate")
     words = [sys.executable, "-m", "leadkeep", "process-queue", "--forward-to", sink.url]
     both = [
         subprocess.Popen(
@@ -92,9 +107,9 @@ def test_on_a_terminal_a_bar_is_drawn_on_stderr_alone(
     for _ in range(3):
         installation.ok("push", "-", stdin=b"{}")
     ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "leadkeep", "process-queue", "--forward-to", sink.url]
     process = subprocess.Popen(
-        [sys.executable, "-m", "leadkeep", "process-queue", "--data", str(installation.data)]
-        + ["--forward-to", sink.url],
+        [*words, "--data", str(installation.data)],
         stdout=subprocess.PIPE,
         stderr=theirs,
         env={**os.environ, "TERM": "xterm-256color"},
@@ -148,7 +163,7 @@ def test_only_an_empty_queue_without_failures_is_success(
     [
         ("lead.json", "application/json"),
         ("lead.form", "application/x-www-form-urlencoded"),
-        ("lead.xml", "text/xml"),
+        ("lead.xml", "application/xml"),
         ("lead", "application/json"),
     ],
 )

@@ -1,5 +1,6 @@
 """`leadkeep status` against real stores, journals and processes."""
 
+import json
 import time
 
 from tests.integration.cli.installation import Installation
@@ -22,16 +23,16 @@ def test_before_the_first_lead_all_is_well(installation: Installation) -> None:
 
 
 def test_delivered_leads_of_today_are_told_first(installation: Installation) -> None:
-    installation.absorb(a_lead(received_at_us=now_us()))
-    installation.attempt("default", Status.COMPLETED)
+    # In an hour: today's even if midnight passes while this runs.
+    in_an_hour = now_us() + 60 * MINUTE_US
+    installation.absorb(a_lead(received_at_us=now_us() - 50 * 60 * MINUTE_US))
+    installation.absorb(a_lead(received_at_us=in_an_hour), a_lead(received_at_us=in_an_hour))
+    for _ in range(3):
+        installation.attempt("default", Status.COMPLETED)
     told = installation.json("status")
-    # Just after midnight the lead is of yesterday.
-    assert told["sentence"] in (
-        "The one lead of today is delivered.",
-        "All leads are delivered; none came today.",
-    )
+    assert told["sentence"] == "All 2 leads today are delivered."
     assert told["safe"] is True
-    assert told["counts"]["completed"] == 1
+    assert told["counts"]["completed"] == 3
 
 
 def test_waiting_leads_without_a_running_serve_are_at_risk(installation: Installation) -> None:
@@ -40,7 +41,9 @@ def test_waiting_leads_without_a_running_serve_are_at_risk(installation: Install
     assert result.exit_code == 3
     assert result.stdout.startswith("1 lead is waiting, the oldest for 4 min.\n")
     assert "no `leadkeep serve` runs here" in result.stdout
-    assert f"next: leadkeep serve --data {installation.data}" in result.stdout
+    assert (
+        f"next: leadkeep serve --data {installation.data} --forward-to http://127.0.0.1:9/"
+    ) in result.stdout
 
 
 def test_failed_deliveries_are_at_risk_with_the_next_command(installation: Installation) -> None:
@@ -77,7 +80,7 @@ def test_a_store_that_cannot_be_read_is_told_and_not_raised(installation: Instal
 
 def test_pushed_leads_wait_in_the_journal_until_absorbed(installation: Installation) -> None:
     installation.ok("push", "-", stdin=b'{"name": "Ada"}')
-    told = json_of(installation)
+    told = json.loads(installation.run("status", "--json").stdout)
     assert told["sentence"].startswith("1 lead is waiting")
     assert told["journal"]["leads"] == 1
 
@@ -100,10 +103,3 @@ def test_damaged_bytes_in_a_journal_are_at_risk(installation: Installation) -> N
     assert result.exit_code == 3
     assert "accepted leads may be damaged" in result.stdout
     assert "journal verify" in result.stdout
-
-
-def json_of(installation: Installation) -> dict[str, dict[str, object]]:
-    import json
-
-    told: dict[str, dict[str, object]] = json.loads(installation.run("status", "--json").stdout)
-    return told

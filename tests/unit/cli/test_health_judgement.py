@@ -110,7 +110,7 @@ def test_what_needs_nobody_is_safe(state: dict[str, Any]) -> None:
             "leadkeep leads list --destination brain --status pending",
         ),
         (
-            waiting(7, 16, name="gone"),
+            {**waiting(7, 16, name="gone"), "processes": Processes(running=False)},
             "gone is not in the configuration",
             "leadkeep config show",
         ),
@@ -118,6 +118,11 @@ def test_what_needs_nobody_is_safe(state: dict[str, Any]) -> None:
             {**waiting(7, 16, name=""), "configured": ()},
             "no destination is configured",
             "leadkeep config show",
+        ),
+        (
+            {**waiting(7, 16), "configured": ()},
+            "brain has not confirmed",
+            "leadkeep leads list --destination brain --status pending",
         ),
         (waiting(7, 16, name=""), "while no destination", "leadkeep process-queue"),
         (

@@ -133,6 +133,20 @@ def test_a_column_that_must_be_whole_is_whole_on_a_narrow_terminal() -> None:
     assert "…" in out.getvalue()
 
 
+def test_a_terminal_too_narrow_for_all_columns_shows_the_most_important() -> None:
+    def shown(width: int) -> list[str]:
+        out = io.StringIO()
+        target = Console(file=out, force_terminal=True, width=width, color_system=None)
+        columns = (Column("NUMBER", whole=True), Column("SOURCE", spare=True), Column("STATUS"))
+        show_table(columns, [("1786800049001", "leads quoting fast", "pending")], target=target)
+        return out.getvalue().splitlines()
+
+    assert shown(80)[1] == "1786800049001  leads quoting fast  pending"
+    assert shown(32)[1] == "1786800049001  leads q…  pending"
+    assert shown(24) == ["NUMBER         STATUS", "1786800049001  pending"]
+    assert all(len(line) <= 30 for line in shown(30))
+
+
 @given(st.text())
 def test_json_is_printable_ascii_and_says_the_same(text: str) -> None:
     shown = as_json({"name": text})

@@ -9,6 +9,7 @@ import time
 
 import aiohttp
 import uvloop
+
 from benchmarks.harness import LEAD
 
 

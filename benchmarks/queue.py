@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
+
 from benchmarks.door import QUIET, sink_running
 from benchmarks.harness import (
     LEAD,
@@ -27,7 +28,6 @@ from benchmarks.harness import (
     table,
     write_report,
 )
-
 from leadkeep import app
 from leadkeep.app.parts import make_absorber
 from leadkeep.clock import SystemClock

@@ -242,7 +242,6 @@ class Queue:
         async with self._opening:
             store = self._store
             if store is None:
-                self.settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 opening = app.open_store(self.settings)
                 self._store = store = await self._resources.enter_async_context(opening)
             return store

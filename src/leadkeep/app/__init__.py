@@ -13,7 +13,7 @@ from leadkeep.app.commands import (
     open_pusher,
     process_queue,
 )
-from leadkeep.app.parts import open_store
+from leadkeep.app.parts import make_data_folder, open_store
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "QueueRun",
     "journal_waiting",
     "load_settings",
+    "make_data_folder",
     "open_pusher",
     "open_store",
     "process_queue",

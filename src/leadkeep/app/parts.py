@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from leadkeep.clock import Clock, SystemClock
+from leadkeep.errors import StoreUnavailable
 from leadkeep.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,22 @@ if TYPE_CHECKING:
     from leadkeep.store.base import Store
 
 log = structlog.get_logger("leadkeep.app")
+
+
+def make_data_folder(settings: Settings) -> None:
+    """Make the folder of the store, where there is none; only its owner may look into it.
+
+    Raises:
+        StoreUnavailable: it cannot be made.
+    """
+    folder = settings.store_path.parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the folder {folder} cannot be made: {error.strerror}",
+            hint="Give a folder that this user may write to, with --data or in leadkeep.toml.",
+        ) from error
 
 
 @asynccontextmanager
@@ -43,6 +60,8 @@ async def open_store(
     """
     from leadkeep.store.sqlite.store import open_sqlite
 
+    if not read_only:
+        make_data_folder(settings)
     store = await open_sqlite(
         settings.store_path,
         clock=SystemClock(),
@@ -117,7 +136,6 @@ def make_absorber(settings: Settings, store: Store, *, on_absorbed: Callable[[],
     from leadkeep.sources.contact import ContactReader
     from leadkeep.sources.routes import SourceTable
 
-    settings.run_folder.mkdir(parents=True, exist_ok=True)
     return Absorber(
         readers=journal_readers(settings),
         store=store,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import structlog
+
 from leadkeep.app.parts import (
     adopt_unrouted,
     doorbell,
@@ -20,10 +22,14 @@ from leadkeep.app.parts import (
     open_store,
 )
 from leadkeep.clock import SystemClock
+from leadkeep.errors import StoreError
 from leadkeep.settings.model import Address, Settings
 
 if TYPE_CHECKING:
+    from leadkeep.absorber.absorber import Absorber
     from leadkeep.supervisor.handover import Handover
+
+log = structlog.get_logger("leadkeep.app")
 
 
 def run_supervisor(settings: Settings, config_args: Sequence[str]) -> int:
@@ -70,34 +76,54 @@ async def _intake(settings: Settings, handover: Handover | None) -> None:
 
 
 def run_worker(settings: Settings, handover: Handover | None) -> int:
-    """Absorb, deliver and keep house until SIGTERM or the supervisor's death."""
+    """Absorb, deliver and keep house until SIGTERM or the supervisor's death.
+
+    Returns 1 if the store must not be used any more: the next start recovers it.
+    """
     import uvloop
 
     from leadkeep.telemetry.logs import configure_logs
 
     configure_logs(level=settings.log_level, form=settings.log_format, process="worker")
-    uvloop.run(_worker(settings, handover))
-    return 0
+    code = 0
+    try:
+        uvloop.run(_worker(settings, handover))
+    except* StoreError as errors:
+        code = 1
+        for error in errors.exceptions:
+            log.error("the worker stops", error=str(error), hint=getattr(error, "hint", ""))
+    return code
 
 
 async def _worker(settings: Settings, handover: Handover | None) -> None:
-    from leadkeep.telemetry.admin import AdminListener
-
     stop = stop_event(handover)
     async with AsyncExitStack() as resources:
         store = await resources.enter_async_context(open_store(settings, recover=True))
         delivery = await resources.enter_async_context(make_delivery(settings, store))
         absorber = make_absorber(settings, store, on_absorbed=delivery.wake)
         resources.callback(absorber.close)
+        archivist = make_archivist(settings, store, absorber)
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
-        if admin is not None:
-            resources.enter_context(AdminListener(admin, absorber.details))
         await adopt_unrouted(settings, store)
         say_ready(handover)()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(absorber.run(stop, doorbell(settings)))
             tasks.create_task(delivery.run(stop))
-            tasks.create_task(make_archivist(settings, store, absorber).run(stop))
+            tasks.create_task(archivist.run(stop))
+            if admin is not None:
+                tasks.create_task(_tell(admin, absorber, stop))
+
+
+async def _tell(admin: socket.socket, absorber: Absorber, stop: asyncio.Event) -> None:
+    """Metrics and details until told to stop: the successor wants the address while we drain."""
+    from leadkeep.telemetry.admin import AdminListener
+
+    listener = AdminListener(admin, absorber.details)
+    listener.start()
+    try:
+        await stop.wait()
+    finally:
+        await asyncio.to_thread(listener.stop)
 
 
 def listen(address: Address) -> socket.socket:

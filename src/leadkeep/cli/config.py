@@ -9,7 +9,6 @@ from leadkeep.cli.exits import Exit
 from leadkeep.cli.options import load, without_settings
 from leadkeep.cli.render import Column, show_json, show_table, tell
 from leadkeep.cli.serve import shown_url
-from leadkeep.cli.store import make_data_folder
 from leadkeep.errors import SettingsError
 from leadkeep.settings.model import Settings
 
@@ -125,6 +124,7 @@ def migrate(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
 
 
 def _migrate(settings: Settings) -> "Sequence[MigrationStatus]":
+    from leadkeep.app import make_data_folder
     from leadkeep.store.sqlite.migrations import migrate
 
     make_data_folder(settings)

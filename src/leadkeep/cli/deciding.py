@@ -15,7 +15,6 @@ import msgspec
 
 from leadkeep.cli.render import count, say, show_json
 from leadkeep.cli.selecting import selection_options
-from leadkeep.cli.store import opened_to_change
 from leadkeep.errors import LeadkeepError, NotFound, UsageError
 from leadkeep.models import Selection
 from leadkeep.settings.model import Settings
@@ -132,12 +131,14 @@ def _somebody_is_there() -> bool:
 
 
 async def _decide(settings: Settings, wish: _Wish, ask: Callable[[Verb, int], None] | None) -> int:
+    from leadkeep.app import open_store
+
     refs = wish.selection.refs
     if not settings.store_path.exists():
         if refs:
             raise NotFound(f"no lead has the id or number {refs[0]}")
         return 0
-    async with opened_to_change(settings) as store:
+    async with open_store(settings) as store:
         for ref in refs:
             await store.lead(ref)
         if ask is not None:

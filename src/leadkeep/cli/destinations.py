@@ -6,7 +6,6 @@ import click
 
 from leadkeep.cli.deciding import actor
 from leadkeep.cli.render import show_json
-from leadkeep.cli.store import opened_to_change
 from leadkeep.errors import NotFound
 from leadkeep.settings.model import Settings
 
@@ -45,7 +44,9 @@ def resume(ctx: click.Context, destination: str, as_json: bool) -> None:
 
 
 async def _switch(settings: Settings, name: str, *, hold_reason: str | None) -> None:
-    async with opened_to_change(settings) as store:
+    from leadkeep.app import open_store
+
+    async with open_store(settings) as store:
         known = {*settings.destinations, *(view.name for view in await store.destinations())}
         if name not in known or not name:
             names = ", ".join(sorted(filter(None, known)))

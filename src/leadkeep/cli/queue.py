@@ -10,7 +10,6 @@ import click
 
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.render import console, count, show_json
-from leadkeep.cli.store import make_data_folder
 
 if TYPE_CHECKING:
     from leadkeep.app import QueueProgress, QueueRun
@@ -33,7 +32,6 @@ def process_queue(ctx: click.Context, *, limit: int | None, as_json: bool) -> No
     """
     from leadkeep import app
 
-    make_data_folder(ctx.obj)
     with _progress() as show:
         run = asyncio.run(app.process_queue(ctx.obj, limit=limit, progress=show))
     if as_json:

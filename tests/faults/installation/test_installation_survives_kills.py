@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.faults.installation.rig import Brain, Installation, Vendor, Verdict, wait_until
 
 CARELESS = (sys.executable, "-P", str(Path(__file__).with_name("careless_leadkeep.py")))

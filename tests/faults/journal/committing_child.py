@@ -11,14 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.unit.journal.journal_parts import SEGMENT_BYTES, lead
-
 from leadkeep.clock import SystemClock
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.layout import MARK_DURABLE_AT
 from leadkeep.journal.records import encode
 from leadkeep.journal.syscalls import Syscalls
 from leadkeep.models import Record
+from tests.unit.journal.journal_parts import SEGMENT_BYTES, lead
 
 POINTS = (
     "before the write",

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.journal.journal_parts import SEGMENT_BYTES, encoded, read_all, until
 
 from leadkeep.clock import SystemClock
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader
+from tests.unit.journal.journal_parts import SEGMENT_BYTES, encoded, read_all, until
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.journal.committing_child import POINTS, numbered
-from tests.unit.journal.journal_parts import Reading, number_of, read_all
 
 from leadkeep.journal.base import SegmentState
 from leadkeep.journal.reader import DiskJournalReader
+from tests.faults.journal.committing_child import POINTS, numbered
+from tests.unit.journal.journal_parts import Reading, number_of, read_all
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,6 +13,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+from leadkeep.journal.base import SegmentState
+from leadkeep.journal.disk import DiskJournal
+from leadkeep.journal.reader import DiskJournalReader
+from leadkeep.journal.segment import Segment
 from tests.fakes.clock import FakeClock
 from tests.faults.journal.power_cut import VolatileDisk
 from tests.unit.journal.journal_parts import (
@@ -23,11 +28,6 @@ from tests.unit.journal.journal_parts import (
     read_one,
     sorted_out,
 )
-
-from leadkeep.journal.base import SegmentState
-from leadkeep.journal.disk import DiskJournal
-from leadkeep.journal.reader import DiskJournalReader
-from leadkeep.journal.segment import Segment
 
 ROUNDS = 40
 

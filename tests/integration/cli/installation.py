@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from click.testing import CliRunner, Result
-from tests.store.builders import a_batch, an_outcome
 
 from leadkeep.app import load_settings, open_store
 from leadkeep.cli import main
@@ -15,6 +14,7 @@ from leadkeep.models import Claim, DeliveryView, NewLead, Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
 from leadkeep.store.base import Store
+from tests.store.builders import a_batch, an_outcome
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_lead
 

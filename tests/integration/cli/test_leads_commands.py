@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 import pytest
-from tests.integration.cli.installation import Installation
-from tests.store.builders import RECEIVED_AT_US, a_lead, a_quarantined_lead
 
 from leadkeep.models import Contact
 from leadkeep.states import Status
+from tests.integration.cli.installation import Installation
+from tests.store.builders import RECEIVED_AT_US, a_lead, a_quarantined_lead
 
 HOUR_US = 3_600_000_000
 

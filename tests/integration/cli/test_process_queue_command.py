@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.cli.installation import Installation
-from tests.integration.cli.sink import Sink, a_sink
 
 from leadkeep.app import QueueRun
 from leadkeep.cli.queue import summary
+from tests.integration.cli.installation import Installation
+from tests.integration.cli.sink import Sink, a_sink
 
 
 @pytest.fixture

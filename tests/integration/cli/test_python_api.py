@@ -7,13 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.integration.cli.installation import Installation
-from tests.store.builders import a_lead
 
 import leadkeep
 from leadkeep import Queue, Selection, Status
 from leadkeep.api import PAGE
 from leadkeep.errors import JournalUnavailable, NotFound, SettingsError, UsageError
+from tests.integration.cli.installation import Installation
+from tests.store.builders import a_lead
 
 
 def an_open_queue(installation: Installation) -> Queue:

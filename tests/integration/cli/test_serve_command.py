@@ -11,10 +11,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from leadkeep.supervisor.presence import read_state
 from tests.integration.cli.installation import Installation
 from tests.integration.cli.sink import a_sink
-
-from leadkeep.supervisor.presence import read_state
 
 DEADLINE_SECONDS = 30.0
 ADMIN_OFF = {"LEADKEEP_INTAKE__ADMIN_LISTEN": "off", "LEADKEEP_WORKER__ADMIN_LISTEN": "off"}

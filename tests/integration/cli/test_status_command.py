@@ -3,10 +3,9 @@
 import json
 import time
 
+from leadkeep.states import Status
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_lead
-
-from leadkeep.states import Status
 
 MINUTE_US = 60_000_000
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import uvloop
-from tests.integration.delivery.workbench import Workbench, workbench
 
 from leadkeep.clock import SystemClock
 from leadkeep.destinations.http import HttpDestination
 from leadkeep.settings.model import DestinationSettings
+from tests.integration.delivery.workbench import Workbench, workbench
 
 MakeDestination = Callable[..., HttpDestination]
 

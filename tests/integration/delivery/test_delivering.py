@@ -9,13 +9,6 @@ from pathlib import Path
 import apsw
 import pytest
 from structlog.testing import capture_logs
-from tests.integration.delivery.raw_server import OK, Answer, RawServer, Visit, raw_server, replies
-from tests.integration.delivery.workbench import (
-    Workbench,
-    eventually,
-    keys_of,
-    workbench,
-)
 
 from leadkeep.delivery import lane as lane_module
 from leadkeep.errors import StoreUnsafe
@@ -24,6 +17,13 @@ from leadkeep.models import Selection
 from leadkeep.settings.model import RetrySettings
 from leadkeep.states import Status, Verb
 from leadkeep.store.sqlite.store import open_sqlite
+from tests.integration.delivery.raw_server import OK, Answer, RawServer, Visit, raw_server, replies
+from tests.integration.delivery.workbench import (
+    Workbench,
+    eventually,
+    keys_of,
+    workbench,
+)
 
 BUSY = b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy"
 

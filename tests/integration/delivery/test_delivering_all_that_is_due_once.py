@@ -6,15 +6,15 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.fakes.clock import FakeClock
-from tests.integration.delivery.raw_server import OK, Visit, raw_server, replies
-from tests.integration.delivery.workbench import Workbench, keys_of, workbench
 
 from leadkeep.delivery.once import DeliveryRun
 from leadkeep.errors import StoreUnavailable
 from leadkeep.settings.model import RetrySettings
 from leadkeep.states import Status
 from leadkeep.store.sqlite.store import open_sqlite
+from tests.fakes.clock import FakeClock
+from tests.integration.delivery.raw_server import OK, Visit, raw_server, replies
+from tests.integration.delivery.workbench import Workbench, keys_of, workbench
 
 BUSY = b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy"
 AT_ONCE = RetrySettings(first_seconds=0.0, longest_seconds=0.1)

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import apsw
-from tests.integration.delivery.raw_server import OK, RawServer, Visit, raw_server
-from tests.integration.delivery.workbench import Workbench, eventually, keys_of
 
 from leadkeep.states import Status
+from tests.integration.delivery.raw_server import OK, RawServer, Visit, raw_server
+from tests.integration.delivery.workbench import Workbench, eventually, keys_of
 
 ROOT = Path(__file__).parents[3]
 LEASE_MS = 400

@@ -7,9 +7,6 @@ from pathlib import Path
 import apsw
 import pytest
 from structlog.testing import capture_logs
-from tests.fakes.clock import FakeClock
-from tests.integration.delivery.raw_server import OK, raw_server, replies
-from tests.integration.delivery.workbench import Workbench, eventually, keys_of, workbench
 
 from leadkeep.clock import Clock
 from leadkeep.delivery.announce import Announcer
@@ -25,6 +22,9 @@ from leadkeep.models import Claim
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.states import Status
 from leadkeep.store.base import Store
+from tests.fakes.clock import FakeClock
+from tests.integration.delivery.raw_server import OK, raw_server, replies
+from tests.integration.delivery.workbench import Workbench, eventually, keys_of, workbench
 
 LEASE_MS = 90_000
 

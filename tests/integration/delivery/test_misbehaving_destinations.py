@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pytest
 import trustme
 from structlog.testing import capture_logs
-from tests.integration.delivery.conftest import MakeDestination
-from tests.integration.delivery.leads import a_claim
-from tests.integration.delivery.raw_server import OK, Answer, Visit, raw_server, replies
 
 from leadkeep.clock import SystemClock
 from leadkeep.destinations.base import Reply
 from leadkeep.destinations.http import HttpDestination
 from leadkeep.settings.model import DestinationSettings
+from tests.integration.delivery.conftest import MakeDestination
+from tests.integration.delivery.leads import a_claim
+from tests.integration.delivery.raw_server import OK, Answer, Visit, raw_server, replies
 
 HANG_SECONDS = 0.3
 CANARY = "canary-personal"

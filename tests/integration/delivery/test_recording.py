@@ -8,9 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from structlog.testing import capture_logs
-from tests.integration.delivery.leads import a_claim
-from tests.integration.delivery.workbench import Workbench, eventually
-from tests.store.builders import an_outcome
 
 from leadkeep.delivery import scribe as scribe_module
 from leadkeep.delivery.announce import Announcer
@@ -21,6 +18,9 @@ from leadkeep.delivery.scribe import Scribe
 from leadkeep.journal.outcomes import OutcomeLine, OutcomeLog
 from leadkeep.models import Claim
 from leadkeep.states import Status
+from tests.integration.delivery.leads import a_claim
+from tests.integration.delivery.workbench import Workbench, eventually
+from tests.store.builders import an_outcome
 
 
 @asynccontextmanager

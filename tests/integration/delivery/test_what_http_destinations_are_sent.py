@@ -1,11 +1,11 @@
 """The forward, byte for byte, as a raw socket sees it."""
 
 import pytest
+
+from leadkeep.errors import SettingsError
 from tests.integration.delivery.conftest import MakeDestination
 from tests.integration.delivery.leads import BODY, HEADERS, LEAD_ID, a_claim
 from tests.integration.delivery.raw_server import OK, raw_server, replies
-
-from leadkeep.errors import SettingsError
 
 OURS = (
     f"Idempotency-Key: {LEAD_ID}\r\n"

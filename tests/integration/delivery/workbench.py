@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.store.builders import a_batch, a_lead
-
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.delivery.worker import DeliveryWorker
 from leadkeep.destinations.http import HttpDestination
@@ -18,6 +16,7 @@ from leadkeep.models import DeliveryView, Selection
 from leadkeep.settings.model import DestinationSettings, RetrySettings
 from leadkeep.states import Status
 from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from tests.store.builders import a_batch, a_lead
 
 SOON = RetrySettings(first_seconds=0.02, longest_seconds=0.1)
 """Tries follow each other fast."""

@@ -3,8 +3,6 @@
 import asyncio
 
 from structlog.testing import capture_logs
-from tests.fakes.clock import FakeClock
-from tests.integration.delivery.leads import a_claim
 
 from leadkeep.delivery.attempt import Attempter
 from leadkeep.delivery.jumps import TOLERATED_MS, ClockJumps
@@ -12,6 +10,8 @@ from leadkeep.destinations.base import Reply
 from leadkeep.models import Claim, Outcome
 from leadkeep.settings.model import RetrySettings
 from leadkeep.states import Status
+from tests.fakes.clock import FakeClock
+from tests.integration.delivery.leads import a_claim
 
 DAY_MS = 86_400_000
 BUSY = Reply(

@@ -8,12 +8,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.fakes.clock import FakeClock
-from tests.unit.journal.journal_parts import SEGMENT_BYTES
 
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader
 from leadkeep.journal.syscalls import Syscalls
+from tests.fakes.clock import FakeClock
+from tests.unit.journal.journal_parts import SEGMENT_BYTES
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction

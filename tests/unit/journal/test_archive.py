@@ -6,6 +6,17 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+
+from leadkeep.errors import JournalDamaged, JournalUnavailable, NotFound, UsageError
+from leadkeep.journal import archive as archive_module
+from leadkeep.journal import archivefile
+from leadkeep.journal.archive import Archive, ArchiveReader
+from leadkeep.journal.base import SegmentInfo, SegmentState
+from leadkeep.journal.layout import BLOCK
+from leadkeep.journal.reader import DiskJournalReader
+from leadkeep.journal.survey import Survey
+from leadkeep.journal.syscalls import Syscalls
+from leadkeep.models import SegmentProgress
 from tests.fakes.clock import FakeClock
 from tests.unit.journal.conftest import OpenJournal
 from tests.unit.journal.journal_parts import (
@@ -18,17 +29,6 @@ from tests.unit.journal.journal_parts import (
     set_mark,
     sorted_out,
 )
-
-from leadkeep.errors import JournalDamaged, JournalUnavailable, NotFound, UsageError
-from leadkeep.journal import archive as archive_module
-from leadkeep.journal import archivefile
-from leadkeep.journal.archive import Archive, ArchiveReader
-from leadkeep.journal.base import SegmentInfo, SegmentState
-from leadkeep.journal.layout import BLOCK
-from leadkeep.journal.reader import DiskJournalReader
-from leadkeep.journal.survey import Survey
-from leadkeep.journal.syscalls import Syscalls
-from leadkeep.models import SegmentProgress
 
 DAY = 86_400
 ZEROS = bytes(2_000_000)

@@ -5,6 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+
+from leadkeep.errors import JournalUnavailable, UsageError
+from leadkeep.journal import supply as supply_module
+from leadkeep.journal.base import SegmentState
+from leadkeep.journal.layout import BLOCK
+from leadkeep.journal.reader import DiskJournalReader
 from tests.fakes.clock import FakeClock
 from tests.unit.journal.conftest import OpenJournal
 from tests.unit.journal.journal_parts import (
@@ -18,12 +24,6 @@ from tests.unit.journal.journal_parts import (
     segment_of,
     until,
 )
-
-from leadkeep.errors import JournalUnavailable, UsageError
-from leadkeep.journal import supply as supply_module
-from leadkeep.journal.base import SegmentState
-from leadkeep.journal.layout import BLOCK
-from leadkeep.journal.reader import DiskJournalReader
 
 
 def test_a_committed_group_is_read_back_at_once_and_byte_for_byte(

@@ -7,15 +7,15 @@ from uuid import UUID
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.fakes.clock import FakeClock
-from tests.unit.journal.conftest import OpenJournal
-from tests.unit.journal.journal_parts import abandon, encoded, lead
 
 from leadkeep.cli import main
 from leadkeep.clock import SystemClock
 from leadkeep.journal.archive import Archive
 from leadkeep.journal.layout import BLOCK
 from leadkeep.journal.reader import DiskJournalReader
+from tests.fakes.clock import FakeClock
+from tests.unit.journal.conftest import OpenJournal
+from tests.unit.journal.journal_parts import abandon, encoded, lead
 
 
 @pytest.fixture

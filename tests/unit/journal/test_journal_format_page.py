@@ -65,10 +65,9 @@ def test_the_values_that_the_page_names_are_the_codes() -> None:
 def test_a_reader_written_from_the_page_alone_reads_a_segment(tmp_path: Path) -> None:
     import zlib
 
+    from leadkeep.journal.disk import DiskJournal
     from tests.fakes.clock import FakeClock
     from tests.unit.journal.journal_parts import SEGMENT_BYTES, encoded, lead
-
-    from leadkeep.journal.disk import DiskJournal
 
     journal = DiskJournal(tmp_path, segment_bytes=SEGMENT_BYTES, clock=FakeClock())
     position = journal.commit(encoded(1, 2))

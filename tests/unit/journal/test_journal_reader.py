@@ -5,17 +5,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-from tests.fakes.clock import FakeClock
-from tests.unit.journal.conftest import OpenJournal
-from tests.unit.journal.journal_parts import (
-    FailingSyscalls,
-    abandon,
-    encoded,
-    lead,
-    read_all,
-    read_one,
-    set_mark,
-)
 
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal import layout
@@ -27,6 +16,17 @@ from leadkeep.journal.reader import DiskJournalReader
 from leadkeep.journal.segment import Segment
 from leadkeep.journal.waiting import highest_lead_number
 from leadkeep.journal.writer_folder import lock_holder
+from tests.fakes.clock import FakeClock
+from tests.unit.journal.conftest import OpenJournal
+from tests.unit.journal.journal_parts import (
+    FailingSyscalls,
+    abandon,
+    encoded,
+    lead,
+    read_all,
+    read_one,
+    set_mark,
+)
 
 
 def _overwrite(info: SegmentInfo, offset: int, data: bytes) -> None:

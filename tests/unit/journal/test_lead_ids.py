@@ -3,9 +3,8 @@
 from threading import Thread
 from uuid import UUID
 
-from tests.fakes.clock import FakeClock
-
 from leadkeep.journal.identity import LeadIds
+from tests.fakes.clock import FakeClock
 
 
 def test_an_id_is_a_uuid_of_version_7_with_the_clocks_millisecond(clock: FakeClock) -> None:

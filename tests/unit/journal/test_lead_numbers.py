@@ -5,10 +5,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tests.fakes.clock import FakeClock
 
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal.numbers import BLOCK_NUMBERS, LeadNumbers
+from tests.fakes.clock import FakeClock
 
 
 @pytest.fixture

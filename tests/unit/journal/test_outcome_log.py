@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.fakes.clock import FakeClock
-from tests.unit.journal.journal_parts import FailingSyscalls
 
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal.outcomes import DamagedLine, OutcomeLine, OutcomeLog
+from tests.fakes.clock import FakeClock
+from tests.unit.journal.journal_parts import FailingSyscalls
 
 
 @pytest.fixture

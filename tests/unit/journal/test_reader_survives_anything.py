@@ -12,6 +12,13 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from leadkeep.journal.base import Damage, SegmentInfo, SegmentState
+from leadkeep.journal.bytesource import ByteSource
+from leadkeep.journal.disk import DiskJournal
+from leadkeep.journal.layout import BLOCK, GROUP_HEADER
+from leadkeep.journal.reader import DiskJournalReader
+from leadkeep.journal.scan import Scan
 from tests.fakes.clock import FakeClock
 from tests.unit.journal.journal_parts import (
     Reading,
@@ -20,13 +27,6 @@ from tests.unit.journal.journal_parts import (
     read_one,
     sorted_out,
 )
-
-from leadkeep.journal.base import Damage, SegmentInfo, SegmentState
-from leadkeep.journal.bytesource import ByteSource
-from leadkeep.journal.disk import DiskJournal
-from leadkeep.journal.layout import BLOCK, GROUP_HEADER
-from leadkeep.journal.reader import DiskJournalReader
-from leadkeep.journal.scan import Scan
 
 SECTOR = 512
 SIZES = (40, 4_500, 300, 64)

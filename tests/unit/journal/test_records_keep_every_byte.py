@@ -5,11 +5,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.journal.journal_parts import lead
 
 from leadkeep.errors import JournalDamaged, UsageError
 from leadkeep.journal.records import decode, encode, encode_lead
 from leadkeep.models import Record, RecordFlag, RecordKind
+from tests.unit.journal.journal_parts import lead
 
 texts = st.text(max_size=60).filter(lambda text: not any(0xD800 <= ord(c) <= 0xDFFF for c in text))
 records = st.builds(

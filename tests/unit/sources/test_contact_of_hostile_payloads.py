@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leadkeep.models import Contact
+from leadkeep.sources import spellings
 from leadkeep.sources.contact import ContactReader, read_contact
 from leadkeep.sources.readable import TEXT_CHARS, payload_text
 
@@ -140,3 +141,13 @@ def test_an_error_inside_reading_costs_the_view_and_not_the_lead(
     monkeypatch.setattr("leadkeep.sources.contact.read_tree", broken)
 
     assert read_contact("", b"/", b'{"name":"Ann"}') == Contact()
+
+
+def test_ever_new_keys_do_not_fill_the_memory() -> None:
+    for number in range(2_000):
+        body = json.dumps({f"key {number} {place}": 1 for place in range(5)}).encode()
+        read_contact("", b"/", body)
+        read_contact("", b"/", json.dumps({f"{number}" + "k" * 3_000: 1}).encode())
+
+    assert len(spellings._shapes) <= 512
+    assert all(sum(map(len, keys)) <= 2_000 for keys in spellings._shapes)

@@ -206,7 +206,8 @@ def test_a_persons_own_id_is_not_taken_for_the_leads() -> None:
 
 
 def test_words_for_nothing_are_nothing() -> None:
-    body = b'{"name":"null","first_name":"Ann","last_name":" ","phone":"N/A","email":"none"}'
+    body = b'{"name":"null","first_name":"Ann","last_name":" ","phone":"N/A","email":"none",'
+    body += b'"contact":{"phone":"yes","email":"yes"}}'
 
     assert read_contact(JSON, b"/", body) == Contact(name="Ann")
 

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from leadkeep.sources.payload import content_type_of
+from leadkeep.sources.payload import READ_BYTES, content_type_of, inflated
 from leadkeep.sources.readable import TEXT_CHARS, payload_text
 
 
@@ -33,6 +33,10 @@ def test_nul_is_made_visible() -> None:
 
 def test_gzip_is_unpacked() -> None:
     assert payload_text("", b"/", gzip.compress(b'{"name":"Ann"}')) == '{"name":"Ann"}'
+
+
+def test_a_gzip_bomb_is_unpacked_only_so_far() -> None:
+    assert len(inflated(gzip.compress(b" " * 50_000_000))) == READ_BYTES
 
 
 def test_binary_is_shown_as_hex() -> None:

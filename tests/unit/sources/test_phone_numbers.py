@@ -2,7 +2,7 @@
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leadkeep.sources.phone import PhoneNumbers
@@ -42,7 +42,12 @@ def test_without_a_region_only_international_numbers_are_understood(region: str)
     assert numbers.e164("+1 614 555 0142") == "+16145550142"
 
 
-@given(st.text(alphabet="0123456789+-(). x", max_size=16))
+@given(
+    st.text(alphabet="0123456789+-(). x", max_size=16)
+    | st.from_regex(r"\+?1?[-. (]{0,2}[0-9]{3}[-. )]{0,2}[0-9]{3}[-. ]?[0-9]{4}", fullmatch=True)
+)
+@example("0115550142")
+@settings(max_examples=1_000, deadline=None)
 def test_the_fast_path_says_what_the_library_says(sent: str) -> None:
     try:
         parsed = phonenumbers.parse(sent, "US")

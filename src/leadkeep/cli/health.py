@@ -4,7 +4,7 @@ Leads are *at risk* when somebody must act for them to arrive: this is what `lea
 first and what its exit code tells.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -71,6 +71,9 @@ class Health(msgspec.Struct, frozen=True):
     sentence: str
     safe: bool
     reasons: tuple[Reason, ...]
+    """Why leads are at risk; empty if they are safe."""
+    wishes: tuple[Reason, ...] = ()
+    """What a person should decide some time; leads are safe meanwhile."""
 
 
 def judge(found: Found, command: Callable[..., str]) -> Health:
@@ -80,7 +83,23 @@ def judge(found: Found, command: Callable[..., str]) -> Health:
         command: makes a command to type from its words, for the same installation.
     """
     reasons = (*_broken(found, command), *_stuck(found, command))
-    return Health(sentence=_sentence(found), safe=not reasons, reasons=reasons)
+    return Health(
+        sentence=_sentence(found),
+        safe=not reasons,
+        reasons=reasons,
+        wishes=tuple(_wishes(found, command)),
+    )
+
+
+def _wishes(found: Found, command: Callable[..., str]) -> Iterator[Reason]:
+    homeless = next((view.counts for view in found.destinations if not view.name), {})
+    held = homeless.get(Status.HELD, 0)
+    if held:
+        words = f"{count(held, 'lead is', 'leads are')} held because no source claims the path"
+        yield Reason(words, command("leads", "list", "--status", "held"))
+    if homeless.get(Status.PENDING, 0) and not found.configured:
+        words = "leads are kept until you say where they go"
+        yield Reason(words, command("serve", "--forward-to", "URL"))
 
 
 def _sentence(found: Found) -> str:

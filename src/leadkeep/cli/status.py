@@ -150,6 +150,7 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "safe": health.safe,
         "sentence": health.sentence,
         "reasons": health.reasons,
+        "wishes": health.wishes,
         "counts": found.counts,
         "today": found.today,
         "destinations": found.destinations,
@@ -171,10 +172,13 @@ def _show(found: Found, health: Health) -> None:
 
     line(health.sentence, "bold")
     if health.safe:
-        line("✓ Leads are safe, and nothing needs you.", "green")
+        line(f"✓ Leads are safe{'.' if health.wishes else ', and nothing needs you.'}", "green")
     for reason in health.reasons:
         line(f"✗ At risk: {reason.what}", "red")
         line(f"  next: {reason.command}")
+    for wish in health.wishes:
+        line(f"… Needs you: {wish.what}", "yellow")
+        line(f"  next: {wish.command}")
     rows = [_row(found, view) for view in _listed(found)]
     if rows:
         line()

@@ -159,3 +159,30 @@ def test_each_danger_is_named_with_the_next_command(
     health = judge(found(**state), command)
     assert not health.safe
     assert [why.command for why in health.reasons if reason in why.what] == [next_command]
+
+
+def homeless(**counts: int) -> DestinationView:
+    return DestinationView(
+        name="",
+        held=False,
+        hold_reason="",
+        counts={Status(status): number for status, number in counts.items()},
+        oldest_waiting_at_ms=NOW,
+    )
+
+
+def test_quarantined_leads_are_safe_and_still_need_a_person() -> None:
+    health = judge(found(destinations=(homeless(held=3),)), command)
+    assert health.safe
+    (wish,) = health.wishes
+    assert wish.what == "3 leads are held because no source claims the path"
+    assert wish.command == "leadkeep leads list --status held"
+
+
+def test_leads_without_any_destination_ask_where_they_shall_go() -> None:
+    health = judge(found(destinations=(homeless(pending=1),), configured=()), command)
+    assert [wish.command for wish in health.wishes] == ["leadkeep serve --forward-to URL"]
+
+
+def test_nothing_is_asked_of_anybody_when_all_leads_have_a_destination() -> None:
+    assert judge(found(), command).wishes == ()

@@ -7,7 +7,9 @@ large. What may not go stays, whatever the size.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -73,7 +75,7 @@ class Archivist:
         self._clock = clock
         self._troubles = troubles
         self._unfit: dict[UUID, str] = {}
-        self._ages = _Ages(clock)
+        self._ages = _Ages(clock, archive.folder / "tidied")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tidy once a minute until `stop` is set."""
@@ -100,29 +102,38 @@ class Archivist:
     async def _archive_finished(self, done: Tidied) -> None:
         progress = await self._store.progress()
         for reader in self._readers:
-            for info in await asyncio.to_thread(reader.segments):
+            try:
+                segments = await asyncio.to_thread(reader.segments)
+            except JournalError as error:
+                _log.warning("a journal cannot be listed now", error=str(error))
+                continue
+            for info in segments:
                 absorbed = progress.get(info.segment)
                 if absorbed is None or not absorbed.finished or info.state is SegmentState.LIVE:
                     continue
-                reason = await asyncio.to_thread(self._why_unfit, reader, info, absorbed)
-                if reason:
-                    self._say_unfit(info, reason)
-                    done.kept_damaged += 1
-                    continue
                 try:
-                    await asyncio.to_thread(self._archive.keep, info, absorbed)
-                except JournalError as error:
+                    await self._archive_one(reader, info, absorbed, done)
+                except (JournalError, OSError) as error:
                     _log.warning(
                         "a segment could not be archived; it stays in the journal",
                         segment=str(info.segment),
                         error=str(error),
-                        hint=error.hint,
+                        hint=getattr(error, "hint", ""),
                     )
-                    continue
-                done.archived += 1
-                metrics.ARCHIVED.inc()
-                if self._troubles is not None:
-                    self._troubles.forget(info.segment)
+
+    async def _archive_one(
+        self, reader: JournalReader, info: SegmentInfo, absorbed: SegmentProgress, done: Tidied
+    ) -> None:
+        reason = await asyncio.to_thread(self._why_unfit, reader, info, absorbed)
+        if reason:
+            self._say_unfit(info, reason)
+            done.kept_damaged += 1
+            return
+        await asyncio.to_thread(self._archive.keep, info, absorbed)
+        done.archived += 1
+        metrics.ARCHIVED.inc()
+        if self._troubles is not None:
+            self._troubles.forget(info.segment)
 
     def _why_unfit(
         self, reader: JournalReader, info: SegmentInfo, absorbed: SegmentProgress
@@ -161,7 +172,9 @@ class Archivist:
     async def _prune(self, done: Tidied) -> None:
         kept = await asyncio.to_thread(self._archive.segments)
         over = sum(one.size for one in kept) - self._settings.archive_max_bytes
-        oldest_day = self._ages.oldest_day_to_keep(kept, self._settings.archive_days)
+        oldest_day = await asyncio.to_thread(
+            self._ages.oldest_day_to_keep, self._settings.archive_days
+        )
         if any(one.archived_on < oldest_day for one in kept) or over > 0:
             progress = await self._store.progress()
             # After the progress was read: what is finished in it is covered by this checkpoint.
@@ -215,27 +228,44 @@ class Archivist:
 class _Ages:
     """Which days are over, unless the wall clock cannot be believed.
 
-    After a jump nothing is too old until a day later by the boot clock; and if everything were too
-    old at once, it is the clock that is wrong.
+    After a jump, or a gap since the last round that may be one, nothing is too old until the boot
+    clock has counted a day.
+
+    Args:
+        path: file that keeps the wall time of the last round over restarts.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, path: Path) -> None:
         self._clock = clock
-        self._offset_us = self._offset()
+        self._path = path
+        self._offset_us: int | None = None
         self._believed_from_ms = 0
 
-    def _offset(self) -> int:
-        return self._clock.now_us() - self._clock.boottime_ms() * 1_000
-
-    def oldest_day_to_keep(self, kept: Sequence[ArchivedSegment], days: int) -> str:
+    def oldest_day_to_keep(self, days: int) -> str:
         """`YYYY-MM-DD`: what was archived on an earlier day is too old; empty: nothing is."""
-        offset_us = self._offset()
-        boot_ms = self._clock.boottime_ms()
-        if abs(offset_us - self._offset_us) > _JUMP_US:
+        now_us, boot_ms = self._clock.now_us(), self._clock.boottime_ms()
+        if self._has_jumped(now_us, boot_ms):
             self._believed_from_ms = boot_ms + _DAY_US // 1_000
-            _log.warning("the wall clock has jumped; nothing is pruned for its age for a day")
-        self._offset_us = offset_us
+            _log.warning("the wall clock has jumped, or was not watched; nothing is pruned for age")
+        self._remember(now_us)
         if boot_ms < self._believed_from_ms:
             return ""
-        oldest = rfc3339(max(self._clock.now_us() - days * _DAY_US, 0))[:10]
-        return oldest if any(one.archived_on >= oldest for one in kept) else ""
+        return rfc3339(max(now_us - days * _DAY_US, 0))[:10]
+
+    def _has_jumped(self, now_us: int, boot_ms: int) -> bool:
+        offset_us, before_us = now_us - boot_ms * 1_000, self._offset_us
+        self._offset_us = offset_us
+        if before_us is not None:
+            return abs(offset_us - before_us) > _JUMP_US
+        return abs(now_us - self._last_round_us(now_us)) > _DAY_US
+
+    def _last_round_us(self, now_us: int) -> int:
+        try:
+            return int(self._path.read_text("ascii"))
+        except (OSError, ValueError):
+            return now_us
+
+    def _remember(self, now_us: int) -> None:
+        with contextlib.suppress(OSError):
+            # Without it the next start believes the clock, as the first one did.
+            self._path.write_text(f"{now_us}\n", "ascii")

@@ -102,7 +102,8 @@ class SegmentReading:
         self._info = info
         self._progress = progress
         self._maker = maker
-        self._entries: Iterator[Group | Damage | TornTail] = reader.read(info, progress.offset)
+        self._reader = reader
+        self._entries: Iterator[Group | Damage | TornTail] | None = None
         self._believed = believed
         self._ended = False
 
@@ -116,6 +117,8 @@ class SegmentReading:
         if self._ended:
             return None
         before = self._progress
+        if self._entries is None:
+            self._entries = self._reader.read(self._info, before.offset)
         gathered = _Gathered(self._maker, self._info, before)
         doubt: Damage | None = None
         while not gathered.full(most_leads):

@@ -145,7 +145,6 @@ class Troubles:
 
     def _note(self, segment: OpenSegment, found: dict[str, object]) -> None:
         uuid = segment.info.segment
-        self._sound.discard(uuid)
         if len(self._damaged) < _MOST_SHOWN or uuid in self._damaged:
             notes = self._damaged.setdefault(uuid, [{"path": str(segment.info.path)}])
             if len(notes) < _MOST_SHOWN:

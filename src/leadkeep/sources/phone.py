@@ -35,13 +35,7 @@ class PhoneNumbers:
                 digits = digits[2:]
             elif len(digits) == 11 and digits[0] == "1":
                 digits = digits[1:]
-            if (
-                len(digits) == 10
-                and digits.isdecimal()
-                and digits.isascii()
-                and digits[0] > "1"
-                and digits[3] > "1"
-            ):
+            if len(digits) == 10 and digits.isdecimal() and digits.isascii() and digits[0] > "1":
                 return f"+1{digits}"
         return self._by_library(sent) if len(sent) <= _LONGEST else sent
 

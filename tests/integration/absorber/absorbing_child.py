@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 
 import apsw
-from tests.integration.absorber.absorbing_bench import Bench, Storing
 
 import leadkeep.absorber.absorber
 from leadkeep.clock import SystemClock
 from leadkeep.models import AbsorbBatch, AbsorbReport
 from leadkeep.store.sqlite.store import open_sqlite
+from tests.integration.absorber.absorbing_bench import Bench, Storing
 
 # Many small transactions: many places to die.
-leadkeep.absorber.absorber.BATCH_LEADS = 20
+vars(leadkeep.absorber.absorber)["BATCH_LEADS"] = 20
 
 
 class Mortal(Storing):
@@ -55,7 +55,7 @@ async def main(folder: Path, point: str, nth: int) -> None:
     mortal.append(Mortal(store, point, nth))
     # A lock of its own: what is tested is the store's compare-and-set, not the turns.
     absorber = Bench(folder, store).absorber(store=mortal[0], lock=f"{os.getpid()}.lock")
-    print("ready", flush=True)
+    os.write(1, b"ready\n")
     while True:
         await absorber.absorb_available()
         await asyncio.sleep(0.001)

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.integration.absorber.absorbing_bench import Bench
 
 from leadkeep.clock import SystemClock
 from leadkeep.store.sqlite.store import open_sqlite
+from tests.integration.absorber.absorbing_bench import Bench
 
 
 @pytest.fixture

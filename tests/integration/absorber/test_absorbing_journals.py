@@ -1,14 +1,17 @@
 """What is in the journals comes into the store: whole, exact, once."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.absorber.absorbing_bench import Bench, SyncFails, write
-from tests.store.builders import a_probe, a_record
 
+from leadkeep.journal.base import Damage, Group, SegmentInfo, TornTail
 from leadkeep.models import Contact, RecordFlag, RecordKind
 from leadkeep.states import Disposition, Status
+from tests.integration.absorber.absorbing_bench import Bench, Reading, SyncFails, write
+from tests.store.builders import a_probe, a_record
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -82,6 +85,26 @@ async def test_segments_are_followed_as_they_roll_and_finished_with_their_counts
     assert await bench.store.notice_counts() == {"probe": 10, "rejection": 1, "handshake": 1}
     leads = [record for record in expected if record.kind is RecordKind.LEAD]
     assert await bench.lead_ids() == [_text(record.lead_id) for record in leads]
+
+
+async def test_what_is_finished_is_not_read_again(bench: Bench) -> None:
+    class Counting(Reading):
+        reads = 0
+
+        def read(self, info: SegmentInfo, offset: int) -> Iterator[Group | Damage | TornTail]:
+            self.reads += 1
+            return self.inner.read(info, offset)
+
+    journal = bench.journal()
+    write(journal, [a_record()])
+    journal.close()
+    reader = Counting(bench.reader())
+    absorber = bench.absorber(reader)
+    for _ in range(3):
+        await absorber.absorb_available()
+    await bench.absorber(reader).absorb_available()
+
+    assert reader.reads == 1
 
 
 async def test_two_writers_of_a_journal_are_both_followed(bench: Bench) -> None:
@@ -218,21 +241,20 @@ async def test_a_limit_stops_at_the_end_of_a_group(bench: Bench) -> None:
 
 
 async def test_the_loop_goes_on_while_a_segment_is_read(bench: Bench) -> None:
-    from threading import Event
-
-    from tests.integration.absorber.absorbing_bench import Reading
-
-    loop_went_on = Event()
+    reading, loop_went_on = threading.Event(), threading.Event()
 
     class Waiting(Reading):
-        def read(self, info, offset):  # type: ignore[no-untyped-def]  # as in Reading
-            assert loop_went_on.wait(20), "the loop stood still"
-            yield from self.inner.read(info, offset)
+        def read(self, info: SegmentInfo, offset: int) -> Iterator[Group | Damage | TornTail]:
+            reading.set()
+            assert loop_went_on.wait(5), "the loop stood still"
+            return self.inner.read(info, offset)
 
     journal = bench.journal()
     write(journal, [a_record()])
     absorbing = asyncio.create_task(bench.absorber(Waiting(bench.reader())).absorb_available())
-    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while not reading.is_set():
+            await asyncio.sleep(0.001)
 
     loop_went_on.set()
 

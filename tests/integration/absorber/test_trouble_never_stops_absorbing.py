@@ -5,17 +5,20 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from structlog.testing import capture_logs
-from tests.fakes.clock import FakeClock
-from tests.integration.absorber.absorbing_bench import Bench, Reading, Storing, write
-from tests.store.builders import a_probe, a_record
 
 from leadkeep.absorber.absorber import Absorber
+from leadkeep.absorber.archivist import Archivist
+from leadkeep.clock import SystemClock
 from leadkeep.errors import AlreadyRunning, JournalUnavailable, RecordRefused, StoreUnavailable
 from leadkeep.journal.base import Damage, Group, SegmentInfo, TornTail
 from leadkeep.journal.doorbell import Doorbell
-from leadkeep.models import AbsorbBatch, AbsorbReport, Contact, Record, SegmentProgress
+from leadkeep.models import AbsorbBatch, AbsorbReport, Contact, Record
+from leadkeep.settings.model import JournalSettings
 from leadkeep.sources.contact import ContactReader
 from leadkeep.states import Disposition, Status
+from tests.fakes.clock import FakeClock
+from tests.integration.absorber.absorbing_bench import Bench, Reading, Storing, write
+from tests.store.builders import a_probe, a_record
 
 CANARY = "Canary Birdsong"
 
@@ -221,6 +224,16 @@ async def test_a_lead_that_is_refused_in_every_form_keeps_its_segment(bench: Ben
     [segment] = await bench.store.progress()
     assert (done.leads, done.finished) == (3, 1)
     assert absorber.troubles.is_damaged(segment)
+    with capture_logs() as logs:
+        tidied = await Archivist(
+            readers=[bench.reader()],
+            archive=bench.archive,
+            store=bench.store,
+            settings=JournalSettings(),
+            clock=SystemClock(),
+            troubles=absorber.troubles,
+        ).tidy()
+    assert (tidied.archived, tidied.kept_damaged, len(logs)) == (0, 1, 1)
 
 
 async def test_refused_notices_do_not_stop_the_leads_beside_them(bench: Bench) -> None:
@@ -248,9 +261,6 @@ class Failing(Storing):
 
     error: Exception | None = None
     asked = 0
-
-    async def progress(self) -> dict[object, SegmentProgress]:
-        return dict(await self.inner.progress())
 
     async def absorb(self, batch: AbsorbBatch) -> AbsorbReport:
         self.asked += 1
@@ -338,6 +348,21 @@ async def test_absorbing_goes_on_when_the_store_is_back(
         store.error = None
         await running.until(3)
     assert all(log["log_level"] in ("warning", "error") for log in logs)
+    journal.close()
+
+
+async def test_one_pass_says_that_the_store_is_away(bench: Bench) -> None:
+    store = Failing(bench.store)
+    store.error = StoreUnavailable("injected")
+    journal = bench.journal()
+    write(journal, [a_record()])
+    absorber = bench.absorber(store=store)
+
+    with pytest.raises(StoreUnavailable):
+        await absorber.absorb_available()
+    store.error = None
+
+    assert (await absorber.absorb_available()).leads == 1
     journal.close()
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvloop
@@ -36,10 +36,11 @@ from leadkeep.journal.identity import LeadIds
 from leadkeep.journal.records import encode_lead
 from leadkeep.settings.load import load
 from leadkeep.settings.model import Settings
+from leadkeep.telemetry.logs import configure_logs
 
 GROUP = 64
 CONCURRENCY = 16
-TEN_DIGITS = "6145550142"
+SAMPLE_PHONE = "6145550142"
 FIRST_NUMBER = 1_790_000_000_000
 
 
@@ -49,11 +50,22 @@ def settings_in(folder: Path, destination: str | None = None) -> Settings:
     return load(config=None, environ={}, flags=flags, cwd=folder)
 
 
-def fill_journal(settings: Settings, leads: int, phone: str) -> None:
-    """Accept `leads` leads, as the door would."""
+def ten_digits(number: int) -> str:
+    """A phone number of its own for each lead, as most vendors write it."""
+    return f"614{2_000_000 + number % 7_999_999:07d}"
+
+
+def written_out(number: int) -> str:
+    """The same number, written so that it must be normalised."""
+    digits = ten_digits(number)
+    return f"+1 ({digits[:3]}) {digits[3:6]}-{digits[6:]}"
+
+
+def fill_journal(settings: Settings, leads: int, phone: Callable[[int], str]) -> None:
+    """Accept `leads` leads, as the door would; each has a phone number of its own."""
     clock = SystemClock()
     ids = LeadIds(clock)
-    body = LEAD.replace(TEN_DIGITS, phone).encode()
+    before, after = (part.encode() for part in LEAD.split(SAMPLE_PHONE))
     headers = b"Host: door.example\r\nContent-Type: application/json\r\n"
     journal = DiskJournal(
         settings.journal_folders[0], segment_bytes=settings.journal.segment_bytes, clock=clock
@@ -72,7 +84,7 @@ def fill_journal(settings: Settings, leads: int, phone: str) -> None:
                     b"POST",
                     b"/hooks/lqf",
                     headers,
-                    body,
+                    before + phone(number).encode() + after,
                     200,
                 )
                 for number in range(first, min(first + GROUP, leads))
@@ -92,7 +104,7 @@ async def absorb(settings: Settings) -> tuple[int, float]:
     return done.leads, seconds
 
 
-def absorb_rate(scratch: Path, leads: int, phone: str) -> float:
+def absorb_rate(scratch: Path, leads: int, phone: Callable[[int], str]) -> float:
     """Leads per second from journal to store."""
     settings = settings_in(Path(tempfile.mkdtemp(dir=scratch)))
     fill_journal(settings, leads, phone)
@@ -104,7 +116,7 @@ def absorb_rate(scratch: Path, leads: int, phone: str) -> float:
 def delivery_rate(scratch: Path, sink: str, leads: int) -> float:
     """Deliveries per second, each with its outcome durable, from a backlog."""
     settings = settings_in(Path(tempfile.mkdtemp(dir=scratch)), f"{sink}/webhook.php")
-    fill_journal(settings, leads, TEN_DIGITS)
+    fill_journal(settings, leads, ten_digits)
     uvloop.run(absorb(settings))
 
     async def deliver() -> float:
@@ -142,13 +154,12 @@ def main() -> None:
     parser.add_argument("--leads", type=int, default=100_000)
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     asked = parser.parse_args()
+    configure_logs(level="error", form="auto", process="benchmark")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         figures = {
-            "absorb, ten-digit phones, leads/s": absorb_rate(folder, asked.leads, TEN_DIGITS),
-            "absorb, phones to normalise, leads/s": absorb_rate(
-                folder, asked.leads, "+1 (614) 555-0142"
-            ),
+            "absorb, ten-digit phones, leads/s": absorb_rate(folder, asked.leads, ten_digits),
+            "absorb, phones to normalise, leads/s": absorb_rate(folder, asked.leads, written_out),
         }
         with sink_running() as sink:
             bare_before = bare_client_rate(sink, asked.leads // 4)

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tests.fakes.clock import FakeClock
 
 from leadkeep.store.base import Store
 from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from tests.fakes.clock import FakeClock
 
 OpenStore = Callable[[], Awaitable[Store]]
 

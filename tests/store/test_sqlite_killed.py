@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.store.soundness import faults_of
-from tests.store.worker_to_be_killed import LEADS_PER_BATCH
 
 from leadkeep.store.sqlite.migrations import migrate
+from tests.store.soundness import faults_of
+from tests.store.worker_to_be_killed import LEADS_PER_BATCH
 
 ROUNDS = 10
 ROOT = Path(__file__).parents[2]

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.fakes.clock import FakeClock
-from tests.store.builders import a_batch, a_lead
 
 from leadkeep.errors import StoreUnavailable, StoreUnsafe, UsageError
 from leadkeep.models import Selection
 from leadkeep.states import Status
 from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from tests.fakes.clock import FakeClock
+from tests.store.builders import a_batch, a_lead
 
 
 async def test_the_database_is_readable_by_its_owner_only(

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
-from tests.store.builders import a_batch, a_lead, an_outcome
-
 from leadkeep.clock import SystemClock
 from leadkeep.states import Status
 from leadkeep.store.sqlite.store import open_sqlite
+from tests.store.builders import a_batch, a_lead, an_outcome
 
 LEADS_PER_BATCH = 7
 

@@ -16,6 +16,7 @@ from leadkeep.intake.metrics import Counts
 from leadkeep.journal.base import JournalWriter
 
 _PROOF_SECONDS = 1.0
+_QUIET_SECONDS = 10.0
 
 Item = TypeVar("Item")
 
@@ -73,6 +74,7 @@ class Committer(Generic[Item]):
         self._current: Batch[Item] | None = None
         self._scheduled = False
         self._watching = False
+        self._complained_at = float("-inf")
         self._drained: asyncio.Event | None = None
 
     def submit(self, item: Item, record: bytes) -> None:
@@ -127,7 +129,7 @@ class Committer(Generic[Item]):
             self._items, self._records, self._gathered = [], [], 0
         else:
             count, size = 1, len(records[0])
-            while size + len(records[count]) <= self._batch_max:
+            while count < len(records) and size + len(records[count]) <= self._batch_max:
                 size += len(records[count])
                 count += 1
             self._items, items = items[count:], items[:count]
@@ -168,11 +170,22 @@ class Committer(Generic[Item]):
             return
         self._current = None
         self.waiting_bytes -= batch.size
+        if not durable:
+            self._complain()
         # First the next commit on its way, then this one's answers: disk and door work at once.
         self._dispatch()
         self._settle(batch.items, durable)
         if self._drained is not None and self._current is None and not self._items:
             self._drained.set()
+
+    def _complain(self) -> None:
+        now = self._loop.time()
+        if now - self._complained_at >= _QUIET_SECONDS:
+            self._complained_at = now
+            log.error(
+                "no journal can take leads: they are answered 503",
+                journals={lane.name: lane.last_error for lane in self.lanes},
+            )
 
     # ------------------------------------------------------------ what journals say
 

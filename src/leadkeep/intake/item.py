@@ -25,6 +25,9 @@ class Sender(Protocol):
     def flush(self) -> None:
         """Write what is in `out`."""
 
+    def abort(self) -> None:
+        """Cut the connection."""
+
 
 Item = tuple[
     Sender | None,

@@ -10,7 +10,7 @@ from typing import cast
 from leadkeep.intake.addresses import socket_address
 from leadkeep.intake.limits import LINGER_BYTES, PIPELINE_MAX, REFUSED_AT_ONCE
 from leadkeep.intake.peers import Peers
-from leadkeep.intake.reading import DEAF, IDLE, IN_BODY, IN_HEAD, UPGRADING, RequestReader
+from leadkeep.intake.reading import DEAF, IDLE, IN_BODY, IN_HEAD, TOO_MANY, UPGRADING, RequestReader
 from leadkeep.intake.reception import Reception
 from leadkeep.intake.replies import CLOSE, Reply
 from leadkeep.intake.reply_table import (
@@ -34,7 +34,7 @@ class Connection(RequestReader, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_is_too_many",
+        "_has_ended",
         "_lingered",
         "_lingers",
         "_paused",
@@ -43,7 +43,6 @@ class Connection(RequestReader, asyncio.Protocol):
         "_transport",
         "flags",
         "out",
-        "outstanding",
         "peer",
         "peer_bytes",
         "peer_is_proxy",
@@ -53,10 +52,11 @@ class Connection(RequestReader, asyncio.Protocol):
         super().__init__(reception)
         self._peers = peers
         self._transport: asyncio.Transport | None = None
-        self._is_too_many = False
         self._stuck: int | None = None
         """The tick at which the sender stopped reading its answers."""
         self._paused = False
+        self._has_ended = False
+        """The sender has said that it sends no more."""
         self._lingers = False
         """The sender may still be sending what nobody reads."""
         self._lingered = 0
@@ -65,7 +65,6 @@ class Connection(RequestReader, asyncio.Protocol):
         self.peer_is_proxy = False
         self.flags = 0
         self.out: list[bytes] = []
-        self.outstanding = 0
 
     # ------------------------------------------------------------ the transport speaks
 
@@ -84,7 +83,7 @@ class Connection(RequestReader, asyncio.Protocol):
         reception.counts.connections_seen += 1
         reception.counts.connections = others + 1
         if others >= reception.limits.connections:
-            self._is_too_many = True
+            self._phase = TOO_MANY
             if others >= reception.limits.connections + REFUSED_AT_ONCE:
                 reception.counts.refused["connections"] += 1
                 self._transport.abort()
@@ -102,8 +101,9 @@ class Connection(RequestReader, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The sender will send no more; it may still read."""
+        self._has_ended = True
         if self._phase in _UNFINISHED:
-            self._refuse(CUT_OFF, "cut off", lingers=False)
+            self._refuse(CUT_OFF, "cut off")
         self._phase = DEAF
         # TLS cannot be half closed: there, what is outstanding is stored and nobody hears it.
         return self.outstanding > 0 and not self.flags & RecordFlag.TLS
@@ -118,15 +118,6 @@ class Connection(RequestReader, asyncio.Protocol):
         self._stuck = None
         self._resume()
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes from the sender."""
-        if self._phase == DEAF or self._is_too_many:
-            self._hear_no_more(len(data))
-            return
-        self._feed(data)
-        if self.outstanding >= PIPELINE_MAX:
-            self._pause()
-
     # ------------------------------------------------------------ the reader speaks
 
     def _take(self, flags: int) -> None:
@@ -139,10 +130,10 @@ class Connection(RequestReader, asyncio.Protocol):
             self._owes_continue = False
             self._transport.write(_CONTINUE)
 
-    def _refuse(self, reply: Reply, reason: str, *, lingers: bool = True) -> None:
+    def _refuse(self, reply: Reply, reason: str) -> None:
         """Record a rejection and answer it, after what is outstanding; then hear no more."""
         self._phase = DEAF
-        self._lingers = lingers
+        self._lingers = True
         self._reject(reply, reason, answers=True)
         self._forget_body()
         self._body = b""
@@ -170,7 +161,7 @@ class Connection(RequestReader, asyncio.Protocol):
         self._reception.answer(self, reply, CLOSE, reason=reason)
 
     def _hear_no_more(self, received: int) -> None:
-        if self._phase != DEAF:
+        if self._phase == TOO_MANY:
             self._give_up(BUSY, "connections")
         self._lingered += received
         if self._lingered > LINGER_BYTES and self._transport is not None:
@@ -192,8 +183,9 @@ class Connection(RequestReader, asyncio.Protocol):
         if transport is None:
             out.clear()
             return
-        transport.write(out[0] if len(out) == 1 else b"".join(out))
-        out.clear()
+        if out:
+            transport.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
         if self.outstanding == 0:
             self._since = self._reception.tick
             if self._phase == DEAF:
@@ -209,7 +201,7 @@ class Connection(RequestReader, asyncio.Protocol):
         Closing with bytes unread makes the system send a reset, and a reset makes the other side
         forget an answer that it has not read yet.
         """
-        if not self._lingers and self._lingered == 0:
+        if self._has_ended or not (self._lingers or self._lingered):
             transport.close()
         elif transport.can_write_eof():
             transport.write_eof()
@@ -244,7 +236,7 @@ class Connection(RequestReader, asyncio.Protocol):
             if age > limits.body_ticks:
                 self._refuse(TOO_SLOW, "too slow")
         elif self.outstanding == 0:
-            if phase == DEAF or self._is_too_many:
+            if phase >= DEAF:
                 if age > limits.linger_ticks:
                     transport.abort()
             elif age > limits.idle_ticks:

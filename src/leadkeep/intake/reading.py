@@ -10,6 +10,7 @@ import httptools
 import structlog
 
 from leadkeep.intake.addresses import header_values
+from leadkeep.intake.limits import PIPELINE_MAX
 from leadkeep.intake.reception import Reception
 from leadkeep.intake.replies import CLOSE, HEAD, KEEP_OLD, Reply
 from leadkeep.intake.reply_table import BUSY, HEADERS_TOO_LARGE, MALFORMED, TOO_LARGE
@@ -24,6 +25,8 @@ UPGRADING = 3
 """The head asked for another protocol; it is about to be read again as an ordinary request."""
 DEAF = 4
 """No further request is read: the last answer is due, or written."""
+TOO_MANY = 5
+"""A connection over the limit: its first request, whatever it is, is answered 503."""
 
 _SLACK = 256 * 1024
 """One reading of the socket: bounds are looked at after each."""
@@ -49,6 +52,7 @@ class RequestReader(ABC):
         "_body",
         "_counted",
         "_head_bytes",
+        "_header_max",
         "_headers",
         "_is_old",
         "_lines",
@@ -61,10 +65,12 @@ class RequestReader(ABC):
         "_since",
         "_target",
         "_unread",
+        "outstanding",
     )
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
+        self._header_max = reception.limits.header_bytes
         self._parser = httptools.HttpRequestParser(self)
         self._phase = IDLE
         self._since = 0
@@ -85,6 +91,8 @@ class RequestReader(ABC):
         self._unread = 0
         """Bytes received since the body last grew."""
         self._owes_continue = False
+        self.outstanding = 0
+        """Requests taken and not answered."""
         self._refusal: tuple[Reply, str] | None = None
 
     def let_go(self) -> None:
@@ -104,11 +112,22 @@ class RequestReader(ABC):
         """Answer for a fault of ours: nothing is recorded, the sender shall try again."""
 
     @abstractmethod
+    def _hear_no_more(self, received: int) -> None:
+        """Bytes came that nobody reads."""
+
+    @abstractmethod
+    def _pause(self) -> None:
+        """Read no further until answers have been written."""
+
+    @abstractmethod
     def _pay_continue(self) -> None:
         """Say "100 Continue" if it is owed and nothing else has to be said first."""
 
-    def _feed(self, data: bytes) -> None:
-        """Read bytes from the sender. Not while deaf."""
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the sender."""
+        if self._phase >= DEAF:
+            self._hear_no_more(len(data))
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -120,6 +139,8 @@ class RequestReader(ABC):
             self._head_is_unfinished(len(data))
         elif phase == IN_BODY:
             self._body_is_unfinished(len(data))
+        if self.outstanding >= PIPELINE_MAX:
+            self._pause()
 
     # ------------------------------------------------------------ the parser speaks
 
@@ -145,7 +166,7 @@ class RequestReader(ABC):
         self._lines.clear()
         self._method = parser.get_method()
         self._body = b""
-        if len(headers) + len(self._target) > self._reception.limits.header_bytes:
+        if len(headers) + len(self._target) > self._header_max:
             self._stop(HEADERS_TOO_LARGE, "headers too large")
         if parser.should_upgrade():
             if self._method == b"CONNECT":
@@ -153,7 +174,6 @@ class RequestReader(ABC):
             self._phase = UPGRADING
             return
         self._phase = IN_BODY
-        self._since = self._reception.tick
         self._counted = -1
 
     def on_body(self, piece: bytes) -> None:
@@ -203,7 +223,7 @@ class RequestReader(ABC):
             self._head_bytes = len(self._target) + sum(map(len, self._lines))
         else:
             self._head_bytes += received
-        if self._head_bytes > 2 * self._reception.limits.header_bytes:
+        if self._head_bytes > 2 * self._header_max:
             self._refuse(HEADERS_TOO_LARGE, "headers too large")
 
     def _body_is_unfinished(self, received: int) -> None:
@@ -211,23 +231,30 @@ class RequestReader(ABC):
         reception = self._reception
         if self._counted < 0:
             self._counted = self._unread = 0
+            self._since = reception.tick
             if self._announces_too_much():
                 self._refuse(TOO_LARGE, "body too large")
                 return
-            if not self._body and b"100-continue" in self._headers.lower():
-                self._owes_continue = not self._is_old and [
-                    value.lower() for value in header_values(self._headers, b"expect")
-                ] == [b"100-continue"]
+            if not self._body and self._waits_for_continue():
+                self._owes_continue = True
                 self._pay_continue()
         grown = len(self._body) - self._counted
         self._counted += grown
         reception.partial_bytes += grown
         # Chunk extensions and trailers go nowhere, but they must not go on for ever.
         self._unread = 0 if grown else self._unread + received
-        if self._unread > reception.limits.header_bytes + _SLACK:
+        if self._unread > self._header_max + _SLACK:
             self._refuse(HEADERS_TOO_LARGE, "headers too large")
         elif reception.partial_bytes > reception.limits.partial_bytes:
             self._give_up(BUSY, "busy")
+
+    def _waits_for_continue(self) -> bool:
+        expected = header_values(self._headers, b"expect")
+        return (
+            len(expected) == 1
+            and expected[0].lower() == b"100-continue"
+            and self._parser.get_http_version() != "1.0"
+        )
 
     def _announces_too_much(self) -> bool:
         lengths = header_values(self._headers, b"content-length")

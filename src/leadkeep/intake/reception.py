@@ -6,11 +6,14 @@ when that queue says that its record is durable.
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import Sequence
 
 import structlog
 
 from leadkeep.clock import Clock
+from leadkeep.errors import JournalError
 from leadkeep.intake.addresses import TrustedProxies, header_values
 from leadkeep.intake.committer import Committer
 from leadkeep.intake.health import Readiness
@@ -42,6 +45,7 @@ from leadkeep.sources.routes import SourceTable
 
 _LOOKERS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _QUIET_SECONDS = 60.0
+_AGAIN_SECONDS = 5.0
 
 log = structlog.get_logger("leadkeep.intake")
 
@@ -54,6 +58,7 @@ class Reception:
         *,
         settings: Settings,
         limits: Limits,
+        replies: ReplyTable,
         journals: Sequence[JournalWriter],
         numbers: LeadNumbers,
         sources: SourceTable,
@@ -77,8 +82,8 @@ class Reception:
         self._now_us = clock.now_us
         self._now = loop.time
         self._numbers = numbers
-        self._reserving: asyncio.Future[None] | None = None
-        self._routes = Routes(sources, ReplyTable.of(settings))
+        self._is_reserving = False
+        self._routes = Routes(sources, replies)
         self._unrouted = Quota(
             each=settings.intake.unrouted_max_bytes_per_address,
             total=settings.intake.unrouted_max_bytes,
@@ -271,12 +276,15 @@ class Reception:
         counts = self.counts
         date = self._date_line
         draining = self.draining
+        is_recorded = False
         for sender, reply, otherwise, flags, kind, source, taken, told in items:
             if durable:
                 if kind == "lead":
                     counts.leads[source] += 1
+                    is_recorded = True
                 elif kind:
                     counts.records[kind] += 1
+                    is_recorded = True
             elif otherwise is not reply:
                 counts.refused["unavailable"] += 1
                 reply = otherwise  # noqa: PLW2901 - the loop is hot; a second name tells no more
@@ -288,12 +296,17 @@ class Reception:
                 flags |= CLOSE  # noqa: PLW2901 - as above
             if not sender.out:
                 touched.append(sender)
-            sender.out.append(reply.render(date, flags, taken))
             sender.outstanding -= 1
+            try:
+                sender.out.append(reply.render(date, flags, taken))
+            except Exception:  # The others must get their answers; this one's lead is safe.
+                log.exception("an answer could not be made; its connection is cut")
+                sender.abort()
+                continue
             counts.answers[reply.status] += 1
         for sender in touched:
             sender.flush()
-        if durable and self._ringer is not None:
+        if is_recorded and self._ringer is not None:
             self._ringer.ring()
 
     # ------------------------------------------------------------ housekeeping
@@ -302,20 +315,24 @@ class Reception:
         """Once per tick: the date, and lead numbers ahead of use."""
         self.tick += 1
         self._date_line = date_line(self._now_us() / 1_000_000)
-        if self._reserving is None and self._numbers.needs_block():
-            loop = asyncio.get_running_loop()
-            self._reserving = loop.run_in_executor(None, self._numbers.reserve)
-            self._reserving.add_done_callback(self._reserved)
+        if self._numbers.needs_block() and not self._is_reserving:
+            self._is_reserving = True
+            # Not in the loop's executor: a hung disk would keep the process from ending.
+            threading.Thread(target=self._reserve, name="lead numbers", daemon=True).start()
+
+    def _reserve(self) -> None:
+        try:
+            self._numbers.reserve()
+        except JournalError as error:
+            log.warning("no lead numbers could be reserved", error=str(error))
+            time.sleep(_AGAIN_SECONDS)
+        finally:
+            self._is_reserving = False
 
     def on_closing(self) -> None:
         """The last ring of the bell, which a throttle may have held back."""
         if self._ringer is not None:
             self._ringer.ring_now()
-
-    def _reserved(self, done: "asyncio.Future[None]") -> None:
-        self._reserving = None
-        if not done.cancelled() and (error := done.exception()) is not None:
-            log.warning("no lead numbers could be reserved", error=str(error))
 
 
 def _payload(headers: bytes, target: bytes, body: bytes) -> Payload:

@@ -136,6 +136,7 @@ class ReplyTemplate:
         self._status_line = _status_line(settings.status)
         self._head = _header_lines(settings.content_type, settings.headers)
         self._rest, self._pick = self._compile()
+        self._date_line = self._start = b""
 
     def render(self, date_line: bytes, flags: int, taken: Taken) -> bytes:
         """The whole HTTP response."""
@@ -147,7 +148,10 @@ class ReplyTemplate:
                 _time_text(received_at_us),
             )
             rest = self._rest % (self._pick(values) if self._pick is not None else values)
-            return self._status_line + date_line + _CONNECTION[flags] + rest.encode()
+            if flags == 0 and date_line is self._date_line:
+                return self._start + rest.encode()
+            self._date_line, self._start = date_line, self._status_line + date_line
+            return self._start + _CONNECTION[flags] + rest.encode()
         return self._render_any(date_line, flags, taken)
 
     def _render_any(self, date_line: bytes, flags: int, taken: Taken) -> bytes:

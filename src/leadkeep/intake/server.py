@@ -17,6 +17,7 @@ from leadkeep.intake.metrics import Counts, DoorCollector
 from leadkeep.intake.peers import Peers
 from leadkeep.intake.protocol import Connection
 from leadkeep.intake.reception import Reception
+from leadkeep.intake.reply_table import ReplyTable
 from leadkeep.intake.tls import ServerTLS
 from leadkeep.journal.base import JournalWriter
 from leadkeep.journal.doorbell import Doorbell
@@ -43,7 +44,7 @@ class Door:
         admin: a listening socket for metrics and details; owned from now on.
 
     Raises:
-        SettingsError: the TLS files cannot be used. (A reply that cannot be compiled: from `run`.)
+        SettingsError: the TLS files cannot be used, or a source's reply cannot be compiled.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Door:
         self._peers = Peers()
         self._reception: Reception | None = None
         self._tls = _tls(settings)
+        self._replies = ReplyTable.of(settings)
 
     async def run(
         self,
@@ -80,9 +82,6 @@ class Door:
         Args:
             sockets: bound; owned from now on. Another process may hold the same ones.
             on_ready: called once connections are being taken.
-
-        Raises:
-            SettingsError: a source's reply cannot be compiled.
         """
         # The journal's thread waits this long at most for a busy loop to let it speak.
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -90,6 +89,7 @@ class Door:
         self._reception = reception = Reception(
             settings=self._settings,
             limits=limits,
+            replies=self._replies,
             journals=self._journals,
             numbers=self._numbers,
             sources=self._sources,
@@ -112,6 +112,8 @@ class Door:
             await self._drain(reception)
         finally:
             chores.cancel()
+            for sock in sockets:
+                sock.close()
             await reception.committer.close(_CLOSE_SECONDS)
             collector.unregister()
             if admin is not None:
@@ -168,12 +170,15 @@ class Door:
         tls_due = loop.time() + _TLS_LOOK_SECONDS
         while True:
             await asyncio.sleep(reception.limits.tick_seconds)
-            reception.on_tick()
-            for connection in self._peers.snapshot():
-                connection.sweep(reception.tick)
-            if self._tls is not None and loop.time() >= tls_due:
-                tls_due = loop.time() + _TLS_LOOK_SECONDS
-                self._tls.reload_if_changed()
+            try:
+                reception.on_tick()
+                for connection in self._peers.snapshot():
+                    connection.sweep(reception.tick)
+                if self._tls is not None and loop.time() >= tls_due:
+                    tls_due = loop.time() + _TLS_LOOK_SECONDS
+                    self._tls.reload_if_changed()
+            except Exception:  # Without these chores, slow senders would fill the house.
+                log.exception("a chore of the door failed")
 
     async def _drain(self, reception: Reception) -> None:
         """Answer what is still coming, then what is under way, then let go."""

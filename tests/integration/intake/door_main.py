@@ -1,6 +1,6 @@
 """A door in a process of its own, for tests that kill it or replace it.
 
-    python door_main.py FOLDER LISTEN_FD READY_FD [answer-early | slow-commit …]
+python door_main.py FOLDER LISTEN_FD READY_FD [answer-early | slow-commit …]
 """
 
 import asyncio
@@ -60,7 +60,11 @@ async def serve(folder: Path, listener: socket.socket, ready: int, faults: list[
     )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await door.run([listener], stop, lambda: os.write(ready, b"1"))
+
+    def say_ready() -> None:
+        os.write(ready, b"1")
+
+    await door.run([listener], stop, say_ready)
 
 
 if __name__ == "__main__":

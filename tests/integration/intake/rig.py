@@ -1,6 +1,7 @@
 """A real door on a free port in a thread of its own, a raw client, and the journal it writes."""
 
 import asyncio
+import itertools
 import json
 import os
 import select
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvloop
 
@@ -80,7 +81,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> dict[str, str]:
+    def json(self) -> dict[str, Any]:
         """The body as JSON."""
         value = json.loads(self.body)
         assert isinstance(value, dict)
@@ -130,7 +131,8 @@ class Client:
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         headers = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
         }
         status = int(first.split()[1])
         length = 0 if head_only or status == 100 else int(headers.get("content-length", "0"))
@@ -194,19 +196,25 @@ class RunningDoor:
         journals = self.journals
         if journals is None:
             journals = [disk_journal(self.folder / "journal", settings.journal.segment_bytes)]
-        self.door = Door(
-            settings=settings,
-            journals=journals,
-            numbers=self.numbers or LeadNumbers(self.folder / "numbers", clock),
-            sources=SourceTable.of(settings),
-            clock=clock,
-            doorbell=self.doorbell,
-            admin=self.admin,
-        )
+        self.failure: BaseException | None = None
+        try:
+            self.door = Door(
+                settings=settings,
+                journals=journals,
+                numbers=self.numbers or LeadNumbers(self.folder / "numbers", clock),
+                sources=SourceTable.of(settings),
+                clock=clock,
+                doorbell=self.doorbell,
+                admin=self.admin,
+            )
+        except BaseException as error:
+            self.failure = error
+            for journal in journals:
+                journal.close()
+            raise
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
         ready = threading.Event()
-        self.failure: BaseException | None = None
 
         async def serve() -> None:
             self.loop = asyncio.get_running_loop()
@@ -307,6 +315,6 @@ class DoorProcess:
 def chunks_of(data: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
     """The data cut at these offsets."""
     edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(data)), len(data)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         if end > begin:
             yield data[begin:end]

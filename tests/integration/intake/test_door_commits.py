@@ -248,3 +248,38 @@ def test_two_doors_of_one_installation_never_give_the_same_number(
     second = open_door(journals=[disk_journal(tmp_path / "b")])
     numbers = [door.ask(request(body=b"x")).json["lead_number"] for door in (first, second) * 5]
     assert len(set(numbers)) == 10
+
+
+def test_an_answer_that_cannot_be_made_holds_up_nobody_else(
+    open_door: OpenDoor, first: FaultyJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    door = open_door(journals=[first], deadline_ms=10_000)
+    monkeypatch.setattr("leadkeep.intake.replies.ReplyTemplate._render_any", fail)
+    first.goes_on.clear()
+    with door.connect() as broken, door.connect() as good:
+        broken.send(request(target="/webhook.php", body=b"x"))
+        good.send(request(body=b"y"))
+        wait_until(lambda: int(str(door.door.details()["waiting_bytes"])) > 150, "both leads")
+        first.goes_on.set()
+        assert good.answer().status == 200
+        assert broken.is_closed()
+    assert sorted(lead.body for lead in door.leads()) == [b"x", b"y"]
+
+
+def test_an_answer_without_a_record_never_overtakes_one_with_a_record(
+    open_door: OpenDoor, first: FaultyJournal
+) -> None:
+    door = open_door(journals=[first], deadline_ms=10_000)
+    first.goes_on.clear()
+    with door.connect() as client:
+        client.send(request(body=b"x"))
+        wait_until(lambda: door.door.details()["waiting_bytes"], "the lead")
+        wait_until(lambda: door.door._reception.committer.lanes[0].busy, "its commit")  # type: ignore[union-attr]  # it runs
+        client.send(request("GET", "/livez") * 3)
+        assert client.is_silent(0.2)
+        first.goes_on.set()
+        assert "lead_id" in client.answer().json
+        assert [client.answer().json["status"] for _ in range(3)] == ["alive"] * 3

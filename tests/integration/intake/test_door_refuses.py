@@ -1,5 +1,6 @@
 """What cannot be taken whole: refused, recorded, and never stored as if it were a lead."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -258,10 +259,8 @@ def test_unfinished_bodies_are_bounded_in_memory(open_door: OpenDoor) -> None:
     for _ in range(12):
         client = door.connect()
         clients.append(client)
-        try:
+        with contextlib.suppress(OSError):
             client.send(request(body=b"x" * (31 * 1024**2))[:-1])
-        except OSError:
-            pass
         if not client.is_silent(0.05):
             refused = client.answer().status == 503
             break
@@ -270,3 +269,31 @@ def test_unfinished_bodies_are_bounded_in_memory(open_door: OpenDoor) -> None:
     for client in clients:
         client.sock.close()
     wait_until(lambda: door.door.details()["unfinished_bytes"] == 0, "the memory's release")
+
+
+def test_far_too_many_connections_are_cut_without_a_word(
+    open_door: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadkeep.intake.protocol.REFUSED_AT_ONCE", 1)
+    door = open_door(max_connections=1)
+    with door.connect() as good, door.connect() as extra:
+        assert good.ask(request(body=b"x")).status == 200
+        wait_until(lambda: door.door.counts.connections == 2, "both connections")
+        with door.connect() as cut:
+            assert cut.is_closed()
+        assert extra.ask(request(body=b"x")).status == 503
+        assert good.ask(request(body=b"x")).status == 200
+
+
+def test_a_fault_of_ours_is_never_told_as_theirs(
+    door: RunningDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("leadkeep.intake.reception.encode_lead", fail)
+    with door.connect() as client:
+        answer = client.ask(request(body=b"x"))
+        assert answer.status == 503
+        assert answer.closes
+    assert door.leads() == []

@@ -54,7 +54,12 @@ class Uvicorn:
         self.bodies: list[bytes] = []
         self.port = 0
         config = uvicorn.Config(
-            self._app, http="httptools", loop="asyncio", log_level="critical", lifespan="off"
+            self._app,
+            http="httptools",
+            loop="asyncio",
+            log_level="critical",
+            lifespan="off",
+            interface="asgi3",
         )
         self._server = uvicorn.Server(config)
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -94,13 +99,13 @@ def other() -> Iterator[Uvicorn]:
 def is_taken(port: int, raw: bytes) -> bool:
     """True if the first answer to these bytes is a 2xx."""
     with Client(port) as client:
-        client.send(raw).half_close()
-        received = b""
+        client.send(raw)
+        if client.is_silent(0.3):
+            client.half_close()  # (Earlier, and uvicorn would close without answering.)
         try:
-            while data := client.sock.recv(65536):
-                received += data
+            received = client.sock.recv(65536)
         except ConnectionError:
-            pass
+            received = b""
     return received.startswith(b"HTTP/1.1 2")
 
 

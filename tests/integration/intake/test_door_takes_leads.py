@@ -199,7 +199,8 @@ def test_a_continue_is_sent_when_it_is_waited_for(door: RunningDoor) -> None:
 def test_no_continue_is_sent_for_a_body_that_is_too_large(door: RunningDoor) -> None:
     with door.connect() as client:
         answer = client.ask(
-            b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
+            b"POST / HTTP/1.1\r\nHost: a\r\n"
+            b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
         )
         assert answer.status == 413
 
@@ -243,3 +244,10 @@ def test_an_absolute_target_is_kept_as_it_came(door: RunningDoor) -> None:
     assert door.ask(request(target="http://door.test/lead?x=1", body=BODY)).status == 200
     [lead] = door.leads()
     assert lead.target == b"http://door.test/lead?x=1"
+
+
+def test_an_http_1_0_sender_is_never_told_to_continue(door: RunningDoor) -> None:
+    raw = request(body=BODY, version="1.0", headers=["Expect: 100-continue"])
+    with door.connect() as client:
+        assert client.send(raw[: -len(BODY)]).is_silent()
+        assert client.ask(BODY).status == 200

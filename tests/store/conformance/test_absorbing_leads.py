@@ -4,6 +4,11 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+
+from leadkeep.errors import RecordRefused
+from leadkeep.models import Contact, Position, Record, RecordFlag, RecordKind, Selection
+from leadkeep.states import Disposition, Status, Verb
+from leadkeep.store.base import Store
 from tests.fakes.clock import FakeClock
 from tests.store.builders import (
     a_batch,
@@ -13,11 +18,6 @@ from tests.store.builders import (
     a_record,
     an_unrouted_lead,
 )
-
-from leadkeep.errors import RecordRefused
-from leadkeep.models import Position, Record, RecordFlag, RecordKind, Selection
-from leadkeep.states import Disposition, Status, Verb
-from leadkeep.store.base import Store
 
 EVERYTHING = Selection(everything=True)
 
@@ -215,6 +215,11 @@ async def test_a_lead_without_number_gets_one_of_13_digits(store: Store, clock: 
     assert numbers == [clock.now_ms + 11, clock.now_ms + 12]
 
 
+async def test_a_new_number_is_above_the_time(store: Store, clock: FakeClock) -> None:
+    await store.absorb(a_batch(a_lead(lead_number=0)))
+    assert await store.highest_lead_number() == clock.now_ms + 1
+
+
 async def test_a_number_from_the_epoch_still_has_13_digits(store: Store, clock: FakeClock) -> None:
     clock.jump(-clock.now_us() / 1_000_000)
     await store.absorb(a_batch(a_lead(lead_number=0)))
@@ -245,6 +250,23 @@ async def test_one_bad_lead_refuses_the_batch_and_nothing_is_written(
     assert await store.progress() == {}
     good = msgspec.structs.replace(batch, leads=(batch.leads[0], batch.leads[2]))
     assert (await store.absorb(good)).absorbed == 2
+
+
+async def test_a_text_that_cannot_be_written_does_not_travel_with_the_error(store: Store) -> None:
+    hostile = Contact(name="Ada \udcff Example")
+    with pytest.raises(RecordRefused) as refused:
+        await store.absorb(a_batch(a_lead(contact=hostile)))
+    error: BaseException | None = refused.value
+    while error is not None:
+        assert not isinstance(error, UnicodeEncodeError)
+        error = error.__cause__
+    assert refused.value.__suppress_context__
+
+
+async def test_a_notice_keeps_the_path_without_its_query(store: Store) -> None:
+    await store.absorb(a_batch(notices=(a_probe(target=b"/hook?phone=6145550142"),)))
+    _, rows = await store.query("SELECT path, peer, method FROM notices", limit=5)
+    assert rows == [("/hook", "127.0.0.1", "GET")]
 
 
 async def test_notices_are_counted_by_kind(store: Store) -> None:

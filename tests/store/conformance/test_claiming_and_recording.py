@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
-from tests.fakes.clock import FakeClock
-from tests.store.builders import a_batch, a_lead, a_record, an_outcome
-from tests.store.conftest import OpenStore
 
 from leadkeep.errors import StoreError
 from leadkeep.models import Claim, Outcome, Selection
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
+from tests.fakes.clock import FakeClock
+from tests.store.builders import a_batch, a_lead, a_record, an_outcome
+from tests.store.conftest import OpenStore
 
 EVERYTHING = Selection(everything=True)
 LEASE_MS = 60_000
@@ -162,6 +162,9 @@ async def test_a_failure_waits_for_its_next_try_and_says_why(
     assert delivery.error_message == "the destination answered 503"
     again = await claim_one(store)
     assert (again.fence, again.attempt, again.first_attempt_at_ms) == (2, 2, 77)
+    later = an_outcome(again, Status.PENDING, next_attempt_at_ms=clock.now_ms, started_at_ms=99)
+    await store.record([later])
+    assert (await claim_one(store)).first_attempt_at_ms == 77
 
 
 async def test_giving_up_leaves_it_to_a_person(store: Store) -> None:

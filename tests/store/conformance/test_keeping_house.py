@@ -2,11 +2,10 @@
 
 from uuid import uuid4
 
-from tests.store.builders import a_batch, a_lead, a_quarantined_lead, an_outcome
-
 from leadkeep.models import Selection
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
+from tests.store.builders import a_batch, a_lead, a_quarantined_lead, an_outcome
 
 
 async def test_a_segment_is_unsettled_until_each_delivery_is_completed_or_cancelled(

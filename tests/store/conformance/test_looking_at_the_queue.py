@@ -1,6 +1,11 @@
 """Lists, one lead, counters and a person's own SQL tell the truth and change nothing."""
 
 import pytest
+
+from leadkeep.errors import NotFound, UsageError
+from leadkeep.models import Selection
+from leadkeep.states import Status, Verb
+from leadkeep.store.base import Store
 from tests.fakes.clock import FakeClock
 from tests.store.builders import (
     RECEIVED_AT_US,
@@ -11,11 +16,6 @@ from tests.store.builders import (
     an_outcome,
     an_unrouted_lead,
 )
-
-from leadkeep.errors import NotFound, UsageError
-from leadkeep.models import Selection
-from leadkeep.states import Status, Verb
-from leadkeep.store.base import Store
 
 EVERYTHING = Selection(everything=True)
 
@@ -62,6 +62,16 @@ async def test_pages_go_from_the_newest_to_the_oldest_without_gaps(store: Store)
         after = seen[-1]
     assert len(seen) == len(set(seen)) == 10
     assert seen == sorted(seen, reverse=True)
+
+
+async def test_pages_show_deliveries_made_later_beside_their_lead_once(store: Store) -> None:
+    await store.absorb(a_batch(an_unrouted_lead(), a_lead(), a_lead()))
+    await store.adopt_unrouted(["crm", "dialer"])
+    seen: list[int] = []
+    while page := await store.find(EVERYTHING, limit=1, after=seen[-1] if seen else None):
+        seen += [one.delivery_id for one in page]
+        assert len(seen) <= 4
+    assert seen == [3, 2, 4, 1]
 
 
 async def test_pages_over_several_statuses_are_one_list(store: Store) -> None:

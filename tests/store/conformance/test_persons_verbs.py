@@ -1,6 +1,11 @@
 """What a person asks for happens to what they selected, in chunks, and to nothing else."""
 
 import pytest
+
+from leadkeep.errors import UsageError
+from leadkeep.models import Selection
+from leadkeep.states import GRAPH, Disposition, Status, Verb
+from leadkeep.store.base import Store
 from tests.fakes.clock import FakeClock
 from tests.store.builders import (
     a_batch,
@@ -9,11 +14,6 @@ from tests.store.builders import (
     an_outcome,
     an_unrouted_lead,
 )
-
-from leadkeep.errors import UsageError
-from leadkeep.models import Selection
-from leadkeep.states import GRAPH, Disposition, Status, Verb
-from leadkeep.store.base import Store
 
 EVERYTHING = Selection(everything=True)
 PERSONS_VERBS = (Verb.HOLD, Verb.RESUME, Verb.RETRY, Verb.CANCEL)
@@ -78,13 +78,18 @@ async def test_retry_is_due_at_once_and_starts_the_age_again(
     assert (again.attempt, again.first_attempt_at_ms) == (2, None)
 
 
-async def test_resume_is_due_at_once(store: Store, clock: FakeClock) -> None:
-    await a_delivery_in(store, Status.HELD)
+async def test_resume_is_due_at_once_and_starts_the_age_again(
+    store: Store, clock: FakeClock
+) -> None:
+    await a_delivery_in(store, Status.FAILED)
+    await store.apply(Verb.HOLD, EVERYTHING, reason="", actor="ada")
     clock.advance(3_600)
     await store.apply(Verb.RESUME, EVERYTHING, reason="", actor="ada")
     (delivery,) = await store.find(EVERYTHING, limit=2)
     assert delivery.next_attempt_at_ms == clock.now_ms
-    assert delivery.error_message == ""
+    assert delivery.error_message == "the destination answered 503"
+    (claim,) = await store.claim("default", limit=1, lease_ms=9, longest_wait_ms=9, worker="w")
+    assert (claim.attempt, claim.first_attempt_at_ms) == (2, None)
 
 
 @pytest.mark.parametrize("verb", [Verb.HOLD, Verb.CANCEL])

@@ -42,8 +42,10 @@ def foreign_errors_mapped(mark: PoisonMark) -> Iterator[None]:
         if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_NOMEM:
             raise StoreUnavailable("there is not enough memory for the store") from error
         mark.set(str(error))
+        damaged = isinstance(error, apsw.CorruptError)
+        what = "the store's file is damaged" if damaged else "an I/O error hit the store"
         raise StoreUnsafe(
-            f"an I/O error hit the store: {error}",
+            f"{what}: {error}",
             hint="look at the disk and the kernel's log, then restart the worker",
         ) from error
     except apsw.Error as error:

@@ -3,6 +3,7 @@ corruption, a schema that cannot run foreign code.
 """
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ OLDEST_SAFE_SQLITE = (3, 51, 3)
 """Before it, two connections that write or checkpoint can corrupt a WAL database."""
 
 _CACHE_KIB = 16 * 1024
+_PAUSE_SECONDS = 0.01
 _WAL_PAGES = 4_000
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
 
@@ -62,7 +64,7 @@ def open_writer(path: Path, *, busy_timeout_ms: int, create: bool) -> apsw.Conne
     _harden(connection, busy_timeout_ms)
     connection.pragma("synchronous", "FULL")
     connection.pragma("cache_size", -_CACHE_KIB)
-    if connection.pragma("journal_mode", "WAL") != "wal":
+    if _switch_to_wal(connection, busy_timeout_ms) != "wal":
         connection.close()
         raise StoreUnsafe(
             f"the file system of {path} does not support SQLite's write-ahead log",
@@ -116,7 +118,23 @@ def _harden(connection: apsw.Connection, busy_timeout_ms: int) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+    # The same plan for every value: SQLite prepares hot statements once, not at each value.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.pragma("cell_size_check", True)
+
+
+def _switch_to_wal(connection: apsw.Connection, busy_timeout_ms: int) -> str:
+    """Ask for a write-ahead log; SQLite does not itself wait here when several start at once."""
+    deadline = time.monotonic() + busy_timeout_ms / 1_000
+    while True:
+        try:
+            mode: str = connection.pragma("journal_mode", "WAL")
+        except apsw.BusyError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return mode
 
 
 def _make_private(path: Path) -> None:

@@ -73,22 +73,24 @@ def record(
     """Record attempts and move their deliveries; see `Store.record`."""
     for outcome in outcomes:
         _check(outcome)
-    noted = set(
-        connection.executemany(
-            SQL["insert_attempt"], (_attempt_row(outcome, now_ms) for outcome in outcomes)
-        )
+    news: dict[tuple[int, int], tuple[Outcome, str | None]] = {}
+    for outcome in outcomes:
+        status, fence, owner, stale = _standing(connection, outcome)
+        if stale is not None:
+            continue  # reported before: it decides nothing again
+        ours = status == Status.PROCESSING and fence == outcome.fence
+        news.setdefault((outcome.delivery_id, outcome.fence), (outcome, owner if ours else None))
+    connection.executemany(
+        SQL["insert_attempt"],
+        (_attempt_row(outcome, owner, now_ms) for outcome, owner in news.values()),
     )
-    connection.executemany(SQL["move_recorded"], _moves(outcomes, noted, now_ms))
+    connection.executemany(
+        SQL["move_recorded"], (_move(outcome, now_ms) for outcome, _ in news.values())
+    )
     recorded = []
     for outcome in outcomes:
-        found = first_row(
-            connection,
-            "attempt_staleness",
-            {"delivery": outcome.delivery_id, "fence": outcome.fence},
-        )
-        if found is None:
-            raise StoreError(f"there is no delivery {outcome.delivery_id} to record an attempt of")
-        recorded.append(Recorded(outcome.delivery_id, bool(found[0]), Status(found[1])))
+        status, _, _, stale = _standing(connection, outcome)
+        recorded.append(Recorded(outcome.delivery_id, bool(stale), Status(status)))
     return recorded
 
 
@@ -146,11 +148,26 @@ def _check(outcome: Outcome) -> None:
         raise StoreError("an outcome names a next try if, and only if, there shall be one")
 
 
-def _attempt_row(outcome: Outcome, now_ms: int) -> Bindings:
+def _standing(
+    connection: apsw.Connection, outcome: Outcome
+) -> tuple[str, int, str | None, int | None]:
+    """Status, fence and lease owner of a delivery, and how this very try was recorded."""
+    row = first_row(
+        connection, "standing", {"delivery": outcome.delivery_id, "fence": outcome.fence}
+    )
+    if row is None:
+        raise StoreError(f"there is no delivery {outcome.delivery_id} to record an attempt of")
+    return row
+
+
+def _attempt_row(outcome: Outcome, owner: str | None, now_ms: int) -> Bindings:
+    """The row of one try; `owner` holds the lease it was made under, None if it had run out."""
     return {
         "delivery": outcome.delivery_id,
         "fence": outcome.fence,
         "attempt": outcome.attempt,
+        "worker": owner or "",
+        "stale": owner is None,
         "outcome": outcome.status,
         "started_at_ms": outcome.started_at_ms,
         "duration_ms": outcome.duration_ms,
@@ -163,22 +180,14 @@ def _attempt_row(outcome: Outcome, now_ms: int) -> Bindings:
     }
 
 
-def _moves(
-    outcomes: Sequence[Outcome], noted: set[tuple[int, int]], now_ms: int
-) -> Iterable[Bindings]:
-    """Moves for the attempts noted now: what was reported before decides nothing again."""
-    for outcome in outcomes:
-        key = (outcome.delivery_id, outcome.fence)
-        if key not in noted:
-            continue
-        noted.discard(key)
-        yield {
-            "delivery": outcome.delivery_id,
-            "fence": outcome.fence,
-            "status": outcome.status,
-            "next_attempt_at_ms": outcome.next_attempt_at_ms,
-            "started_at_ms": outcome.started_at_ms,
-            "processed_at_ms": now_ms if outcome.status is Status.COMPLETED else None,
-            "error_message": outcome.error_message,
-            "now_ms": now_ms,
-        }
+def _move(outcome: Outcome, now_ms: int) -> Bindings:
+    return {
+        "delivery": outcome.delivery_id,
+        "fence": outcome.fence,
+        "status": outcome.status,
+        "next_attempt_at_ms": outcome.next_attempt_at_ms,
+        "started_at_ms": outcome.started_at_ms,
+        "processed_at_ms": now_ms if outcome.status is Status.COMPLETED else None,
+        "error_message": outcome.error_message,
+        "now_ms": now_ms,
+    }

@@ -20,7 +20,6 @@ from leadkeep.store.sqlite.connections import (
     Bindings,
     check_library,
     first_row,
-    first_value,
     open_reader,
     open_writer,
 )
@@ -145,8 +144,9 @@ def run_migrations(
 
 
 def _left_to_do(connection: apsw.Connection, known: Sequence[Migration]) -> list[Migration]:
-    if first_row(connection, "has_migrations_table") is None:
-        if first_value(connection, "has_tables") > 0:
+    tables, has_migrations = first_row(connection, "tables") or (0, 0)
+    if not has_migrations:
+        if tables:
             raise StoreUnsafe(
                 "the store's file is a database of something else",
                 hint="check the setting store.path",

@@ -31,19 +31,20 @@ SET status = 'processing', fence = :fence, attempts = :attempt, lease_boot_id = 
     lease_until_boot_ms = :lease_until_boot_ms, lease_owner = :worker, updated_at_ms = :now_ms
 WHERE id = :delivery AND status = 'pending';
 
+-- name: standing
+-- Where a delivery stands, and how its try under this fence was recorded (NULL: it was not).
+SELECT d.status, d.fence, d.lease_owner, a.stale
+FROM deliveries AS d LEFT JOIN attempts AS a ON a.delivery = d.id AND a.fence = :fence
+WHERE d.id = :delivery;
+
 -- name: insert_attempt
--- One try, also a stale worker's; a try that is known already is not recorded again.
+-- One try, also a stale worker's.
 INSERT INTO attempts
   (delivery, fence, attempt, worker, stale, outcome, started_at_ms, duration_ms, recorded_at_ms,
    error_class, error_message, response_status, response_headers, response_body)
-SELECT :delivery, :fence, :attempt,
-       iif(fence = :fence AND status = 'processing', lease_owner, ''),
-       NOT (fence = :fence AND status = 'processing'),
-       :outcome, :started_at_ms, :duration_ms, :now_ms, :error_class, :error_message,
-       :response_status, :response_headers, :response_body
-FROM deliveries WHERE id = :delivery
-ON CONFLICT (delivery, fence) DO NOTHING
-RETURNING delivery, fence;
+VALUES
+  (:delivery, :fence, :attempt, :worker, :stale, :outcome, :started_at_ms, :duration_ms, :now_ms,
+   :error_class, :error_message, :response_status, :response_headers, :response_body);
 
 -- name: move_recorded
 -- Move a delivery by an attempt's outcome: only under the latest fence, and only while it is
@@ -59,13 +60,8 @@ SET status = :status,
     updated_at_ms = :now_ms
 WHERE id = :delivery AND fence = :fence
   AND (status = 'processing'
-       OR (:status = 'completed' AND status IN ('pending', 'failed', 'held')));
-
--- name: attempt_staleness
--- How a try was recorded, and where its delivery stands now.
-SELECT a.stale, d.status
-FROM deliveries AS d JOIN attempts AS a ON a.delivery = d.id AND a.fence = :fence
-WHERE d.id = :delivery;
+       OR (:status = 'completed'
+           AND (status = 'pending' OR status = 'failed' OR status = 'held')));
 
 -- name: release
 -- Return a lease without having tried: as if it had not been claimed.

@@ -30,13 +30,11 @@ COMMIT;
 -- As if nothing had happened.
 ROLLBACK;
 
--- name: has_tables
--- How many tables there are: 0 in a database that was never used.
-SELECT count(*) FROM sqlite_schema WHERE type = 'table';
-
--- name: has_migrations_table
--- One row if this database is kept by migrations.
-SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations';
+-- name: tables
+-- How many tables there are, and whether migrations are noted in one of them. One statement: two
+-- could straddle another process's first migration.
+SELECT count(*), count(*) FILTER (WHERE name = 'schema_migrations')
+FROM sqlite_schema WHERE type = 'table';
 
 -- name: create_migrations_table
 -- Where it is noted which migrations have run.

@@ -1,5 +1,6 @@
 -- Leads, their deliveries and attempts, what was absorbed from which segment, and the counters.
 -- Runs in one transaction. Features of SQLite 3.40 only: older shells read this database.
+-- CASE where IN would do: SQLite builds a table for a list of three or more, at every check.
 
 CREATE TABLE segments (
   id              INTEGER PRIMARY KEY,
@@ -26,8 +27,10 @@ CREATE TABLE leads (
                     CHECK (lead_number BETWEEN 1000000000000 AND 9999999999999),
   source            TEXT    NOT NULL,
   disposition       TEXT    NOT NULL
-                    CHECK (disposition IN
-                           ('routed', 'unrouted', 'quarantined', 'duplicate', 'erased')),
+                    CHECK (CASE disposition
+                             WHEN 'routed' THEN 1 WHEN 'unrouted' THEN 1
+                             WHEN 'quarantined' THEN 1 WHEN 'duplicate' THEN 1
+                             WHEN 'erased' THEN 1 ELSE 0 END),
   acknowledged      INTEGER NOT NULL CHECK (acknowledged IN (0, 1)),
   quarantine_reason TEXT    NOT NULL,
   received_at_ms    INTEGER NOT NULL CHECK (received_at_ms >= 0),
@@ -70,7 +73,9 @@ CREATE TABLE deliveries (
   created_at_ms       INTEGER NOT NULL,
   updated_at_ms       INTEGER NOT NULL,
   CONSTRAINT status_is_known CHECK
-    (status IN ('pending', 'processing', 'completed', 'failed', 'held', 'cancelled')),
+    (CASE status
+       WHEN 'pending' THEN 1 WHEN 'processing' THEN 1 WHEN 'completed' THEN 1
+       WHEN 'failed' THEN 1 WHEN 'held' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END),
   CONSTRAINT waiting_has_its_time CHECK
     ((status IN ('pending', 'processing')) = (next_attempt_at_ms IS NOT NULL)),
   CONSTRAINT processing_is_leased CHECK
@@ -99,7 +104,9 @@ CREATE TABLE attempts (
   attempt          INTEGER NOT NULL,
   worker           TEXT    NOT NULL,
   stale            INTEGER NOT NULL CHECK (stale IN (0, 1)),
-  outcome          TEXT    NOT NULL CHECK (outcome IN ('completed', 'pending', 'failed')),
+  outcome          TEXT    NOT NULL
+                   CHECK (CASE outcome WHEN 'completed' THEN 1 WHEN 'pending' THEN 1
+                                       WHEN 'failed' THEN 1 ELSE 0 END),
   started_at_ms    INTEGER NOT NULL,
   duration_ms      INTEGER NOT NULL,
   recorded_at_ms   INTEGER NOT NULL,
@@ -113,7 +120,9 @@ CREATE TABLE attempts (
 
 CREATE TABLE notices (
   id             INTEGER PRIMARY KEY,
-  kind           TEXT    NOT NULL CHECK (kind IN ('probe', 'rejection', 'handshake')),
+  kind           TEXT    NOT NULL
+                 CHECK (CASE kind WHEN 'probe' THEN 1 WHEN 'rejection' THEN 1
+                                  WHEN 'handshake' THEN 1 ELSE 0 END),
   received_at_ms INTEGER NOT NULL,
   source         TEXT    NOT NULL,
   peer           TEXT    NOT NULL,
@@ -187,12 +196,22 @@ END;
 
 -- The graph of leadkeep.states, tested equal to it.
 CREATE TRIGGER refuse_a_move_outside_the_graph BEFORE UPDATE OF status ON deliveries
-WHEN old.status <> new.status AND NOT CASE old.status
-  WHEN 'pending' THEN new.status IN ('processing', 'completed', 'held', 'cancelled')
-  WHEN 'processing' THEN new.status IN ('pending', 'completed', 'failed')
-  WHEN 'failed' THEN new.status IN ('pending', 'completed', 'held', 'cancelled')
-  WHEN 'held' THEN new.status IN ('pending', 'completed', 'cancelled')
-  WHEN 'cancelled' THEN new.status IN ('pending')
+WHEN old.status <> new.status AND NOT CASE old.status || ' to ' || new.status
+  WHEN 'pending to processing' THEN 1
+  WHEN 'pending to completed' THEN 1
+  WHEN 'pending to held' THEN 1
+  WHEN 'pending to cancelled' THEN 1
+  WHEN 'processing to pending' THEN 1
+  WHEN 'processing to completed' THEN 1
+  WHEN 'processing to failed' THEN 1
+  WHEN 'failed to pending' THEN 1
+  WHEN 'failed to completed' THEN 1
+  WHEN 'failed to held' THEN 1
+  WHEN 'failed to cancelled' THEN 1
+  WHEN 'held to pending' THEN 1
+  WHEN 'held to completed' THEN 1
+  WHEN 'held to cancelled' THEN 1
+  WHEN 'cancelled to pending' THEN 1
   ELSE 0
 END
 BEGIN

@@ -33,7 +33,7 @@ class Disposition(StrEnum):
     UNROUTED = "unrouted"
     """Accepted while no destination was configured; goes to the first that is."""
     QUARANTINED = "quarantined"
-    """Kept and held for a person: no route, not acknowledged, or refused by a constraint."""
+    """Kept and held for a person: no source claims its path, or a constraint refused it."""
     DUPLICATE = "duplicate"
     """The same delivery as an earlier lead, linked to it and not delivered again."""
     ERASED = "erased"

@@ -35,8 +35,10 @@ class FaultyJournal(DiskJournal):
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.groups: list[int] = []
+        self.tries = 0
 
     def commit(self, records: Sequence[bytes]) -> Position:
+        self.tries += 1
         assert self.goes_on.wait(DEADLINE_SECONDS)
         if self.raises is not None:
             raise self.raises
@@ -283,3 +285,67 @@ def test_an_answer_without_a_record_never_overtakes_one_with_a_record(
         first.goes_on.set()
         assert "lead_id" in client.answer().json
         assert [client.answer().json["status"] for _ in range(3)] == ["alive"] * 3
+
+
+def test_what_arrives_together_is_committed_together(
+    open_door: OpenDoor, first: FaultyJournal
+) -> None:
+    door = open_door(journals=[first])
+    with door.connect() as client:
+        client.send(request(body=b"x") * 50)
+        assert [client.answer().status for _ in range(50)] == [200] * 50
+    assert first.groups == [50]
+
+
+def test_a_journals_trial_makes_nobody_elses_lead_durable(
+    open_door: OpenDoor, first: FaultyJournal
+) -> None:
+    door = open_door(journals=[first], deadline_ms=10_000)
+    first.fails = True
+    with door.connect() as client:
+        assert client.ask(request(body=b"lost on us")).status == 503
+        first.goes_on.clear()
+        first.fails = False
+        lane = door.door._reception.committer.lanes[0]  # type: ignore[union-attr]  # it runs
+        wait_until(lambda: lane.busy, "the trial")
+        client.send(request(body=b"waits for the trial"))
+        assert client.is_silent(0.2)
+        first.goes_on.set()
+        assert client.answer().status == 200
+    assert bodies(first.folder) == [b"waits for the trial"]
+
+
+def test_a_broken_journal_is_not_tried_more_often_the_more_leads_come(
+    open_door: OpenDoor, first: FaultyJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadkeep.intake.committer._PROOF_SECONDS", 0.05)
+    door = open_door(journals=[first])
+    first.fails = True
+    with door.connect() as client:
+        for _ in range(100):
+            assert client.ask(request(body=b"x")).status == 503
+    tried = first.tries
+    begin = time.monotonic()
+    wait_until(lambda: first.tries >= tried + 5, "five trials")
+    assert first.tries - tried <= 7 + (time.monotonic() - begin) / 0.05
+
+
+def test_what_was_taken_is_made_durable_before_the_door_is_gone(
+    open_door: OpenDoor, first: FaultyJournal
+) -> None:
+    door = open_door(journals=[first], deadline_ms=10_000)
+    first.goes_on.clear()
+    for number in range(3):
+        with door.connect() as client:
+            client.send(request(body=b"%d" % number))
+            wait_until(
+                lambda: int(str(door.door.details()["waiting_bytes"])) > number * 100,  # noqa: B023 - called at once
+                "the lead",
+            )
+    wait_until(lambda: door.door.counts.connections == 0, "the senders' leaving")
+    door.begin_to_stop()
+    wait_until(lambda: door.door.details()["is_stopping"], "the door to stop")
+    time.sleep(0.1)
+    first.goes_on.set()
+    door.stop()
+    assert sorted(bodies(first.folder)) == [b"0", b"1", b"2"]

@@ -297,3 +297,13 @@ def test_a_fault_of_ours_is_never_told_as_theirs(
         assert answer.status == 503
         assert answer.closes
     assert door.leads() == []
+
+
+def test_a_refused_sender_that_stays_is_cut_in_the_end(
+    open_door: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadkeep.intake.limits.LINGER_SECONDS", 0.1)
+    door = open_door(header_timeout_seconds=0.4)
+    with door.connect() as client:
+        assert client.ask(b"nonsense\r\n\r\n").status == 400
+        wait_until(lambda: door.door.counts.connections == 0, "the connection's end")

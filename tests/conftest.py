@@ -1,8 +1,10 @@
-"""Rules for every test: in CI nothing may be skipped, and each test has a deadline."""
+"""Rules for every test: in CI nothing may be skipped, and no test sees another's logging."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -15,3 +17,11 @@ def pytest_runtest_makereport(item, call):  # type: ignore[no-untyped-def]  # py
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_came() -> Iterator[None]:
+    """A command that ran inside a test has configured logging; the next test shall not notice."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()

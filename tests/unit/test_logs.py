@@ -2,19 +2,10 @@
 
 import io
 import json
-from collections.abc import Iterator
 
-import pytest
 import structlog
 
 from leadkeep.telemetry.logs import configure_logs
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def test_off_a_terminal_each_line_is_a_json_object_that_names_its_process() -> None:

@@ -45,7 +45,7 @@ def run_intake(settings: Settings, handover: Handover | None) -> int:
 
     from leadkeep.telemetry.logs import configure_logs
 
-    configure_logs(level=settings.log_level, form=settings.log_format, process="intake")
+    configure_logs(level=settings.log_level, form=settings.log_format, process="intake", stays=True)
     uvloop.run(_intake(settings, handover))
     return 0
 
@@ -84,7 +84,7 @@ def run_worker(settings: Settings, handover: Handover | None) -> int:
 
     from leadkeep.telemetry.logs import configure_logs
 
-    configure_logs(level=settings.log_level, form=settings.log_format, process="worker")
+    configure_logs(level=settings.log_level, form=settings.log_format, process="worker", stays=True)
     code = 0
     try:
         uvloop.run(_worker(settings, handover))

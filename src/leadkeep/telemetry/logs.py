@@ -22,7 +22,9 @@ def _visible(_logger: object, _method: str, event: MutableMapping[str, Any]) -> 
     return event
 
 
-def configure_logs(*, level: str, form: str, process: str, stream: TextIO | None = None) -> None:
+def configure_logs(
+    *, level: str, form: str, process: str, stream: TextIO | None = None, stays: bool = False
+) -> None:
     """Set up logging for this process.
 
     Args:
@@ -30,6 +32,7 @@ def configure_logs(*, level: str, form: str, process: str, stream: TextIO | None
         form: `auto`, `text` or `json`; `auto` is text on a terminal and JSON otherwise.
         process: which process speaks (`intake`, `worker`, …).
         stream: where to; stderr if not given.
+        stays: for a process that never configures again: its loggers are made once, for speed.
     """
     stream = stream or sys.stderr
     as_text = form == "text" or (form == "auto" and stream.isatty())
@@ -49,7 +52,7 @@ def configure_logs(*, level: str, form: str, process: str, stream: TextIO | None
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(stream),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=stays,
     )
     structlog.contextvars.bind_contextvars(process=process)
     # What libraries say through the standard library comes out too, from warnings on.

@@ -8,6 +8,7 @@ no database, the door no HTTP client.
 from leadkeep.app.commands import (
     QueueProgress,
     QueueRun,
+    check_parts,
     journal_waiting,
     load_settings,
     open_pusher,
@@ -19,6 +20,7 @@ from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 __all__ = [
     "QueueProgress",
     "QueueRun",
+    "check_parts",
     "journal_waiting",
     "load_settings",
     "make_data_folder",

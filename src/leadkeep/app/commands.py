@@ -66,6 +66,24 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
     return load(config=config, environ=os.environ, flags=flags, cwd=Path.cwd())
 
 
+async def check_parts(settings: Settings) -> None:
+    """Make, once, what only its own code can judge: replies, routes, certificate, destinations.
+
+    Raises:
+        SettingsError: one of them cannot be made from the settings.
+    """
+    from leadkeep.destinations.http import HttpDestination
+    from leadkeep.intake.reply_table import ReplyTable
+    from leadkeep.intake.server import server_tls
+    from leadkeep.sources.routes import SourceTable
+
+    ReplyTable.of(settings)
+    SourceTable.of(settings)
+    server_tls(settings)
+    for name, chosen in settings.destinations.items():
+        await HttpDestination(name, chosen, clock=SystemClock()).close()
+
+
 async def process_queue(
     settings: Settings,
     *,

@@ -57,22 +57,17 @@ async def _intake(settings: Settings, handover: Handover | None) -> None:
     clock = SystemClock()
     sockets = handover.listen_sockets() if handover else [listen(a) for a in settings.intake.listen]
     admin = handover.admin_socket() if handover else admin_socket(settings.intake.admin_listen)
-    numbers = await asyncio.to_thread(lead_numbers, settings, clock)
-    journals = await asyncio.to_thread(journal_writers, settings, clock)
-    try:
-        door = Door(
-            settings=settings,
-            journals=journals,
-            numbers=numbers,
-            sources=SourceTable.of(settings),
-            clock=clock,
-            doorbell=doorbell(settings),
-            admin=admin,
-        )
-        await door.run(sockets, stop_event(handover), say_ready(handover))
-    finally:
-        for journal in journals:
-            await asyncio.to_thread(journal.close)
+    door = Door(
+        settings=settings,
+        # The door closes them itself, each in its own thread: a hung one must not hold it up.
+        journals=await asyncio.to_thread(journal_writers, settings, clock),
+        numbers=await asyncio.to_thread(lead_numbers, settings, clock),
+        sources=SourceTable.of(settings),
+        clock=clock,
+        doorbell=doorbell(settings),
+        admin=admin,
+    )
+    await door.run(sockets, stop_event(handover), say_ready(handover))
 
 
 def run_worker(settings: Settings, handover: Handover | None) -> int:

@@ -1,5 +1,6 @@
 """`leadkeep check`, `config show|reference|example` and `migrate`: before anything runs."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,11 @@ def check(ctx: click.Context, as_json: bool) -> None:
     Exit code 0: it is right. 1: it is not; every wrong key is named with its value and what is
     allowed.
     """
+    from leadkeep.app import check_parts
+
     try:
         settings = load(ctx)
+        asyncio.run(check_parts(settings))
     except SettingsError as error:
         if as_json:
             show_json({"valid": False, "error": str(error), "hint": error.hint})

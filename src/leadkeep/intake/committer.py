@@ -191,8 +191,7 @@ class Committer(Generic[Item]):
 
     def _on_done(self, lane: Lane, done: object, error: Exception | None) -> None:
         now = self._loop.time()
-        took = now - lane.started
-        in_time = took < self._deadline
+        in_time = now - lane.started < self._deadline
         if error is not None:
             self._distrust(lane, "failed", error)
         elif in_time and not lane.trusted:
@@ -202,7 +201,7 @@ class Committer(Generic[Item]):
         if current is not None and current.records:
             if done is current and error is None:
                 # Also if its deadline had passed meanwhile: durable is durable.
-                self._counts.note_commit(took, len(current.records), current.size)
+                self._counts.note_commit(lane.took, len(current.records), current.size)
                 self._finish(current, durable=True)
             elif current.lane is None or (done is current and current.lane is lane):
                 self._place(current)

@@ -7,6 +7,7 @@ lane. The loop hands over one batch at a time and hears back in the loop.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -43,6 +44,8 @@ class Lane:
         self.passed_over = 0
         """How often a batch had to go elsewhere, or nowhere, because of this journal."""
         self.last_error = ""
+        self.took = 0.0
+        """Seconds that the newest commit needed in the journal itself."""
         self.closed = asyncio.Event()
         self._journal = journal
         self._loop = loop
@@ -64,7 +67,9 @@ class Lane:
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             batch, records = work
+            begin = time.perf_counter()
             error = self._commit(records)
+            self.took = time.perf_counter() - begin
             if not self._tell(self._done, batch, error):
                 return
             # Not kept until the next batch comes.

@@ -29,7 +29,7 @@ from leadkeep.telemetry.admin import AdminListener
 _BACKLOG = 4096
 _TLS_LOOK_SECONDS = 2.0
 _CLOSE_SECONDS = 5.0
-_SWITCH_SECONDS = 0.0005
+_SWITCH_SECONDS = 0.0001
 
 log = structlog.get_logger("leadkeep.intake")
 
@@ -68,7 +68,7 @@ class Door:
         self.counts = Counts()
         self._peers = Peers()
         self._reception: Reception | None = None
-        self._tls = _tls(settings)
+        self._tls = server_tls(settings)
         self._replies = ReplyTable.of(settings)
 
     async def run(
@@ -83,7 +83,8 @@ class Door:
             sockets: bound; owned from now on. Another process may hold the same ones.
             on_ready: called once connections are being taken.
         """
-        # The journal's thread waits this long at most for a busy loop to let it speak.
+        # A busy loop lets the journal's thread speak after this long. With the default of 5 ms a
+        # commit, which asks several times, would take longer than its disk.
         sys.setswitchinterval(_SWITCH_SECONDS)
         limits = Limits.of(self._settings.intake, self._settings.journal)
         self._reception = reception = Reception(
@@ -202,6 +203,11 @@ class Door:
         return {lane.name: lane.trusted for lane in self._reception.committer.lanes}
 
 
-def _tls(settings: Settings) -> ServerTLS | None:
+def server_tls(settings: Settings) -> ServerTLS | None:
+    """The certificate that the settings name; None if the door speaks plain HTTP.
+
+    Raises:
+        SettingsError: the pair cannot be used.
+    """
     certificate, key = settings.intake.tls_certificate, settings.intake.tls_key
     return None if certificate is None or key is None else ServerTLS(certificate, key)

@@ -34,6 +34,22 @@ def test_check_names_every_wrong_key_its_value_and_what_is_allowed(
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("toml", "named"),
+    [
+        ('[sources.a]\npaths = ["/a"]\n[sources.a.reply]\nbody = "{{nonsense}}"', "nonsense"),
+        ('[destinations.b]\nurl = "http://127.0.0.1/"\nheaders = { "X Y" = "1" }', "X Y"),
+    ],
+)
+def test_check_also_finds_what_only_the_door_or_a_destination_can_judge(
+    installation: Installation, toml: str, named: str
+) -> None:
+    (installation.folder / "leadkeep.toml").write_text(toml)
+    result = installation.run("check")
+    assert result.exit_code == 1
+    assert named in result.stderr
+
+
 def test_a_command_with_a_wrong_configuration_ends_with_2_and_changes_nothing(
     installation: Installation,
 ) -> None:

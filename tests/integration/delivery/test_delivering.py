@@ -296,17 +296,19 @@ _locks: list[apsw.Connection] = []
 
 def _answer_when_locked(folder: Path) -> Answer:
     """Lock the store as soon as the first lead arrives, and only then answer."""
+    turn = asyncio.Lock()
     locked = False
 
     async def answer(visit: Visit) -> None:
         nonlocal locked
         while await visit.request():
-            if not locked:
-                locked = True
-                lock = apsw.Connection(str(folder / "leadkeep.db"))
-                lock.set_busy_timeout(5_000)
-                await asyncio.to_thread(lock.execute, "BEGIN IMMEDIATE")
-                _locks.append(lock)
+            async with turn:  # The others wait too: no answer before the store is locked.
+                if not locked:
+                    locked = True
+                    lock = apsw.Connection(str(folder / "leadkeep.db"))
+                    lock.set_busy_timeout(5_000)
+                    await asyncio.to_thread(lock.execute, "BEGIN IMMEDIATE")
+                    _locks.append(lock)
             await visit.send(OK)
 
     return answer

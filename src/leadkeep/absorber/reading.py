@@ -15,13 +15,15 @@ from leadkeep.models import (
     NewLead,
     Position,
     Record,
+    RecordFlag,
     RecordKind,
     SegmentProgress,
 )
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
-from leadkeep.sources.routes import SourceTable
+from leadkeep.sources.routes import Route, SourceTable
+from leadkeep.states import Disposition
 
 BATCH_LEADS = 500
 BATCH_RECORDS = 2_000
@@ -50,11 +52,12 @@ class LeadMaker:
     def __init__(self, sources: SourceTable, contacts: ContactReader) -> None:
         self._sources = sources
         self._contacts = contacts
+        self._routes: dict[str, Route] = {}
 
     def lead(self, record: Record, position: Position, *, acknowledged: bool) -> NewLead:
         """The record with what could be found out about it; never raises."""
         content_type = content_type_of(record.headers)
-        route = self._sources.route(record.source, record.flags, record.target)
+        route = self._route(record)
         return NewLead(
             record=record,
             position=position,
@@ -65,6 +68,19 @@ class LeadMaker:
             contact=self._contacts.read(content_type, record.target, record.body),
             payload_text=payload_text(content_type, record.target, record.body),
         )
+
+
+    def _route(self, record: Record) -> Route:
+        # With plain numbers: each operation on flags makes a new flag, slowly.
+        if int.__and__(record.flags, RecordFlag.NO_ROUTE):
+            return self._sources.route(record.source, record.flags, record.target)
+        route = self._routes.get(record.source)
+        if route is None:
+            route = self._sources.route(record.source, record.flags, record.target)
+            # Of a source that is configured: any number of others may have been.
+            if route.disposition is not Disposition.QUARANTINED:
+                self._routes[record.source] = route
+        return route
 
 
 def nothing_yet(info: SegmentInfo) -> SegmentProgress:

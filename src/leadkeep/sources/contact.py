@@ -75,7 +75,11 @@ def read_contact(content_type: str, target: bytes, body: bytes) -> Contact:
 def _shown(text: str, longest: int) -> str:
     """One line without control characters, bidirectional overrides or lone surrogates, cut."""
     text = text[: 4 * longest]
-    if not text.isprintable():
+    if text.isprintable():
+        # Then its only white space is the space.
+        if "  " not in text:
+            return text.strip()[:longest].rstrip()
+    else:
         text = "".join(
             char if char.isprintable() else " "
             for char in text

@@ -56,11 +56,21 @@ class Fields:
     def __init__(self) -> None:
         self._found: dict[Means, tuple[int, str]] = {}
 
-    def offer(self, means: Means, rank: int, value: str) -> None:
-        """Take a value if nothing better is known."""
+    def offer(self, means: Means, place: int, rank: int, value: Tree) -> None:
+        """Take a value if it can be what its key says and nothing better is known.
+
+        Args:
+            place: how good a key it stands under.
+            rank: how sure the place of the key is, that of the key included.
+        """
         known = self._found.get(means)
-        if known is None or rank < known[0]:
-            self._found[means] = (rank, value)
+        if known is not None and known[0] <= rank:
+            return
+        text = value if isinstance(value, str) else _text_of(means, value)
+        text = text[:_LONGEST_VALUE].strip()
+        if (len(text) < 10 and text.lower() in _NO_VALUE) or not _fits(means, place, text):
+            return
+        self._found[means] = (rank, text)
 
     def _text(self, means: Means) -> str:
         found = self._found.get(means)
@@ -74,7 +84,7 @@ class Fields:
     @property
     def has_person(self) -> bool:
         """Something was found by which a person could be called."""
-        return any(means is not Means.VENDOR_ID for means in self._found)
+        return len(self._found) > (Means.VENDOR_ID in self._found)
 
     @property
     def complete(self) -> bool:
@@ -140,7 +150,7 @@ class _Walk:
         self._parts.append((tree, rank, 0))
         while self._parts and self._keys_left > 0:
             part, rank, depth = self._parts.popleft()
-            self._read(_opened(part), rank, depth)
+            self._read(_opened(part) if isinstance(part, str) else part, rank, depth)
 
     def down_unknown(self) -> None:
         """Look below keys that we do not know, since those that we know held nobody."""
@@ -163,14 +173,16 @@ class _Walk:
             part = next((entry for entry in part[:10] if isinstance(entry, dict)), None)
         if not isinstance(part, dict):
             return
-        keys = tuple(part) if len(part) <= self._keys_left else (*islice(part, self._keys_left),)
+        keys = tuple(part)
+        if len(keys) > self._keys_left:
+            keys = keys[: self._keys_left]
         self._keys_left -= len(keys)
         self._read_parts.append((part, keys, depth))
-        for key, meaning in meanings_of(keys):
-            if meaning.means is not Means.BELOW:
-                self._offer(meaning, rank, part[key])
+        for key, (means, place) in meanings_of(keys):
+            if means is not Means.BELOW:
+                self._offer(means, place, rank, part[key])
             elif depth < _DEEPEST:
-                self._parts.append((part[key], meaning.rank + depth, depth + 1))
+                self._parts.append((part[key], place + depth, depth + 1))
 
     def _read_answers(self, answers: list[Tree], rank: int) -> None:
         """A list of questions and answers: `[{"name": "email", "value": "…"}]` and the like."""
@@ -181,23 +193,18 @@ class _Walk:
             for key in _QUESTION_KEYS:
                 meaning = _question(entry.get(key))
                 if meaning is not None:
-                    self._offer(meaning, rank, value)
+                    self._offer(*meaning, rank, value)
                     break
 
-    def _offer(self, meaning: Meaning, rank: int, value: Tree) -> None:
-        means, place = meaning
-        text = value if isinstance(value, str) else _text_of(means, value)
-        text = text[:_LONGEST_VALUE].strip()
-        if (len(text) < 10 and text.lower() in _NO_VALUE) or not _fits(means, place, text):
-            return
+    def _offer(self, means: Means, place: int, rank: int, value: Tree) -> None:
         if rank < PERSON_RANK and means is Means.VENDOR_ID:
             rank += 2 * UNKNOWN_RANK
-        self._fields.offer(means, rank + place + self._after, text)
+        self._fields.offer(means, place, rank + place + self._after, value)
 
 
-def _opened(part: Tree) -> Tree:
+def _opened(part: str) -> Tree:
     """A part that was sent as a text which holds JSON, opened."""
-    if isinstance(part, str) and part[:64].lstrip()[:1] in ("{", "["):
+    if part[:64].lstrip()[:1] in ("{", "["):
         try:
             tree: Tree = msgspec.json.decode(part)
         except (msgspec.DecodeError, ValueError, RecursionError):
@@ -265,5 +272,7 @@ def _joined(means: Means, value: dict[str, Tree]) -> str:
 def _fits(means: Means, place: int, text: str) -> bool:
     """Whether a value can be what its key says."""
     if means is Means.PHONE:
+        if text.isdecimal() and len(text) >= 7:
+            return True
         return _DIGITS[place >= WEAK_RANK].search(text, 0, 60) is not None
     return means is not Means.EMAIL or "@" in text

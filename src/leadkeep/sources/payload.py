@@ -57,6 +57,9 @@ _SALVAGE = re.compile(
 """One `"key": "value"` or `"key": 123` of JSON that cannot be parsed."""
 
 
+_decode_json = msgspec.json.Decoder().decode
+
+
 def content_type_of(headers: bytes) -> str:
     """The value of the first Content-Type line; empty if there is none.
 
@@ -117,7 +120,7 @@ def read_tree(content_type: str, body: bytes) -> Tree:
     head = body[:64].lstrip()
     if head[:1] in (b"{", b"[", b'"') and whole:
         try:
-            tree: Tree = msgspec.json.decode(body)
+            tree: Tree = _decode_json(body)
         except (msgspec.DecodeError, ValueError, RecursionError):
             pass  # Not strict JSON: read below as leniently as we can.
         else:

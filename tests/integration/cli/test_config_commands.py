@@ -38,7 +38,7 @@ def test_check_names_every_wrong_key_its_value_and_what_is_allowed(
     ("toml", "named"),
     [
         ('[sources.a]\npaths = ["/a"]\n[sources.a.reply]\nbody = "{{nonsense}}"', "nonsense"),
-        ('[destinations.b]\nurl = "http://127.0.0.1/"\nheaders = { "X Y" = "1" }', "X Y"),
+        ('[destinations.b]\nurl = "http://127.0.0.1/"\nheaders = { "X Y" = "1" }', "headers"),
     ],
 )
 def test_check_also_finds_what_only_the_door_or_a_destination_can_judge(

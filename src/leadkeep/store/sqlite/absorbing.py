@@ -5,7 +5,8 @@ second time: the position is compared first, then each lead's id.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import apsw
@@ -21,6 +22,29 @@ _KINDS = {
 }
 _FIRST_NUMBER = 1_000_000_000_000
 _LAST_NUMBER = 9_999_999_999_999
+_ROWS_AT_ONCE = 50
+"""Rows that one statement inserts; a lead has 23 columns, and SQLite takes 32,766 values."""
+
+
+_HELD, _PENDING = Status.HELD.value, Status.PENDING.value
+
+
+class _Insert(NamedTuple):
+    """A statement that inserts one row, and the same for `_ROWS_AT_ONCE`."""
+
+    one: str
+    many: str
+    columns: int
+
+    @classmethod
+    def named(cls, name: str) -> "_Insert":
+        head, values, row = SQL[name].rstrip(";").rpartition("VALUES ")
+        many = head + values + ", ".join([row] * _ROWS_AT_ONCE)
+        return cls(SQL[name], many, row.count("?"))
+
+
+_INSERT_LEAD = _Insert.named("insert_lead")
+_INSERT_DELIVERY = _Insert.named("insert_delivery")
 
 
 def progress(connection: apsw.Connection) -> dict[UUID, SegmentProgress]:
@@ -40,19 +64,22 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
     if position != batch.expected_offset:
         return AbsorbReport(absorbed=0, already_known=0, renumbered=0, moved=False)
     segment = _move_segment(connection, batch.progress, now_ms)
-    fresh, known = _without_known(connection, batch.leads, now_ms)
+    fresh = _without_known(connection, batch.leads, now_ms)
     renumbered = 0
     if fresh:
-        numbers, renumbered = _numbers(connection, fresh, now_ms)
+        numbers, renumbered = _numbers(connection, tuple(fresh.values()), now_ms)
         first: int = first_value(connection, "last_lead") + 1
-        connection.executemany(
-            SQL["insert_lead"], _lead_rows(fresh, numbers, first, segment, now_ms)
-        )
-        connection.executemany(SQL["insert_delivery"], _delivery_rows(fresh, first, now_ms))
+        _insert(connection, _INSERT_LEAD, _lead_values(fresh, numbers, first, segment, now_ms))
+        _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, first, now_ms))
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)
     connection.executemany(SQL["insert_notice"], map(_notice_row, batch.notices))
-    return AbsorbReport(absorbed=len(fresh), already_known=known, renumbered=renumbered, moved=True)
+    return AbsorbReport(
+        absorbed=len(fresh),
+        already_known=len(batch.leads) - len(fresh),
+        renumbered=renumbered,
+        moved=True,
+    )
 
 
 def _move_segment(connection: apsw.Connection, progress: SegmentProgress, now_ms: int) -> int:
@@ -76,15 +103,22 @@ def _move_segment(connection: apsw.Connection, progress: SegmentProgress, now_ms
 
 def _without_known(
     connection: apsw.Connection, leads: Sequence[NewLead], now_ms: int
-) -> tuple[list[NewLead], int]:
-    """The leads that are new, and how many were not.
+) -> dict[str, NewLead]:
+    """The leads that are new, by the text of their ids.
 
     If the copy we know was not acknowledged and this one is, this one decides what becomes of it.
     """
     names = [_uuid_text(lead.record.lead_id) for lead in leads]
+    if not names:
+        return {}
+    fresh = dict(zip(names, leads, strict=True))
+    highest = first_value(connection, "highest_lead_id")
+    if len(fresh) == len(names) and min(names) > highest:
+        # Ids begin with their time: nearly every batch is newer than everything that is known.
+        return fresh
     rows = connection.execute(SQL["known_leads"], {"lead_ids": json.dumps(names)})
     stored = {lead_id: (row, acknowledged, why) for row, lead_id, acknowledged, why in rows}
-    fresh: dict[str, NewLead] = {}
+    fresh.clear()
     for name, lead in zip(names, leads, strict=True):
         if name in stored:
             row, acknowledged, why = stored[name]
@@ -92,7 +126,7 @@ def _without_known(
                 _acknowledge(connection, row, why, lead, now_ms)
         elif name not in fresh or (lead.acknowledged and not fresh[name].acknowledged):
             fresh[name] = lead
-    return list(fresh.values()), len(leads) - len(fresh)
+    return fresh
 
 
 def _acknowledge(
@@ -138,6 +172,9 @@ def _numbers(
     A new number is above every number known here and above epoch milliseconds.
     """
     wanted = [lead.record.lead_number for lead in leads]
+    highest: int = first_value(connection, "highest_lead_number")
+    if min(wanted) > highest and len(set(wanted)) == len(wanted):
+        return wanted, 0
     taken = {
         number
         for (number,) in connection.execute(
@@ -151,7 +188,7 @@ def _numbers(
         number = own
         if own == 0 or own in taken:
             if next_number == 0:
-                next_number = _first_free(connection, wanted, now_ms)
+                next_number = _first_free(highest, wanted, now_ms)
             number = next_number
             next_number += 1
             renumbered += 1
@@ -160,20 +197,23 @@ def _numbers(
     return numbers, renumbered
 
 
-def _first_free(connection: apsw.Connection, wanted: Sequence[int], now_ms: int) -> int:
-    stored: int = first_value(connection, "highest_lead_number")
+def _first_free(stored: int, wanted: Sequence[int], now_ms: int) -> int:
     possible = [number for number in wanted if number < _LAST_NUMBER]
     return max(stored, now_ms, _FIRST_NUMBER, *possible) + 1
 
 
-def _lead_rows(
-    leads: Sequence[NewLead], numbers: Sequence[int], first: int, segment: int, now_ms: int
-) -> Iterator[tuple[Value, ...]]:
-    for row, (lead, number) in enumerate(zip(leads, numbers, strict=True), first):
+def _lead_values(
+    leads: Mapping[str, NewLead], numbers: Sequence[int], first: int, segment: int, now_ms: int
+) -> list[Value]:
+    """The values of all rows, one row after the other."""
+    values: list[Value] = []
+    for row, ((lead_id, lead), number) in enumerate(
+        zip(leads.items(), numbers, strict=True), first
+    ):
         record, contact = lead.record, lead.contact
-        yield (
+        values += (
             row,
-            _uuid_text(record.lead_id),
+            lead_id,
             number,
             record.source,
             lead.disposition,
@@ -189,30 +229,46 @@ def _lead_rows(
             lead.position.offset,
             record.peer,
             record.method,
-            int(record.flags),
+            record.flags,
             record.answer_status,
             record.target,
             record.headers,
             lead.payload_text,
             record.body,
         )
+    return values
 
 
-def _delivery_rows(
-    leads: Sequence[NewLead], first: int, now_ms: int
-) -> Iterator[tuple[Value, ...]]:
+def _delivery_values(leads: Mapping[str, NewLead], first: int, now_ms: int) -> list[Value]:
+    """The values of all rows, one row after the other."""
     nowhere: tuple[str | None, ...] = (None,)
-    for row, lead in enumerate(leads, first):
+    values: list[Value] = []
+    for row, lead in enumerate(leads.values(), first):
         status, due_at_ms = _start(lead, now_ms)
         for destination in lead.destinations or nowhere:
-            yield (row, destination, status, due_at_ms, lead.hold_reason, now_ms, now_ms)
+            values += (row, destination, status, due_at_ms, lead.hold_reason, now_ms, now_ms)
+    return values
+
+
+def _insert(connection: apsw.Connection, insert: _Insert, values: Sequence[Value]) -> None:
+    """Insert rows, many in one statement.
+
+    Each step of a statement lets go of the interpreter and has to get it back, which takes longer
+    than inserting a row while another thread is busy.
+    """
+    many = _ROWS_AT_ONCE * insert.columns
+    whole = len(values) // many * many
+    for begin in range(0, whole, many):
+        connection.execute(insert.many, values[begin : begin + many])
+    for begin in range(whole, len(values), insert.columns):
+        connection.execute(insert.one, values[begin : begin + insert.columns])
 
 
 def _start(lead: NewLead, now_ms: int) -> tuple[str, int | None]:
     """The status a lead's deliveries begin with, and when they are due."""
     if lead.hold_reason:
-        return Status.HELD.value, None
-    return Status.PENDING.value, now_ms
+        return _HELD, None
+    return _PENDING, now_ms
 
 
 def _notice_row(record: Record) -> tuple[Value, ...]:

@@ -30,6 +30,10 @@ WHERE id = :segment;
 SELECT id, lead_id, acknowledged, quarantine_reason
 FROM leads WHERE lead_id IN (SELECT value FROM json_each(:lead_ids));
 
+-- name: highest_lead_id
+-- The highest lead id known, as text; nothing yet: empty.
+SELECT ifnull(max(lead_id), '') FROM leads;
+
 -- name: taken_numbers
 -- Which of these lead numbers are in the store already.
 SELECT lead_number FROM leads

@@ -140,9 +140,11 @@ class Installation:
     def __init__(self, folder: Path, brain: Brain, program: Sequence[str] = LEADKEEP) -> None:
         self.folder = folder
         self.program = tuple(program)
-        self.port = _free_port()
+        self.log_level = "warning"
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "leadkeep.toml").write_text(
+        self.config = folder / "leadkeep.toml"
+        self.config.write_text(
             f'data = "data"\n[intake]\nlisten = ["127.0.0.1:{self.port}"]\nadmin_listen = "off"\n'
             '[worker]\nadmin_listen = "off"\nlease_seconds = 2\n'
             f'[destinations.brain]\nurl = "{brain.url}"\n'
@@ -162,7 +164,7 @@ class Installation:
                 [*self.program, "serve"],
                 cwd=self.folder,
                 stderr=log,
-                env={**os.environ, "LEADKEEP_LOG_LEVEL": "warning"},
+                env={**os.environ, "LEADKEEP_LOG_LEVEL": self.log_level},
             )
         wait_until("it serves", lambda: len(self._ready_pids()) == 2)
 
@@ -261,6 +263,7 @@ def _kill(pid: int) -> None:
         return
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as probe:
         return int(probe.server_address[1])

@@ -69,7 +69,6 @@ class LeadMaker:
             payload_text=payload_text(content_type, record.target, record.body),
         )
 
-
     def _route(self, record: Record) -> Route:
         # With plain numbers: each operation on flags makes a new flag, slowly.
         if int.__and__(record.flags, RecordFlag.NO_ROUTE):

@@ -48,7 +48,7 @@ class Connection(RequestReader, asyncio.Protocol):
         "peer_is_proxy",
     )
 
-    def __init__(self, reception: Reception, peers: Peers) -> None:
+    def __init__(self, reception: Reception, peers: "Peers[Connection]") -> None:
         super().__init__(reception)
         self._peers = peers
         self._transport: asyncio.Transport | None = None

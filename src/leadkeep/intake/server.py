@@ -66,7 +66,7 @@ class Door:
         self._doorbell = doorbell
         self._admin = admin
         self.counts = Counts()
-        self._peers = Peers()
+        self._peers: Peers[Connection] = Peers()
         self._reception: Reception | None = None
         self._tls = server_tls(settings)
         self._replies = ReplyTable.of(settings)

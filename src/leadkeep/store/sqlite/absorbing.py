@@ -22,7 +22,7 @@ _KINDS = {
 }
 _FIRST_NUMBER = 1_000_000_000_000
 _LAST_NUMBER = 9_999_999_999_999
-_ROWS_AT_ONCE = 50
+_ROWS_AT_ONCE = 100
 """Rows that one statement inserts; a lead has 23 columns, and SQLite takes 32,766 values."""
 
 

@@ -1,6 +1,6 @@
 """How many durable answers a second the door gives, and how late, beside what else one might use.
 
-`python -m benchmarks.door [--seconds 5] [--rounds 3] [--json FILE]`: every server gets the same
+`bin/benchmark door [--seconds 5] [--rounds 3] [--json FILE]`: every server gets the same
 load in turn, several rounds of it, all in one run; figures are medians over the rounds.
 """
 

@@ -1,6 +1,6 @@
 """How soon after the vendor's answer a lead is at its destination, when there is little to do.
 
-`python -m benchmarks.promptness [--leads 200] [--json FILE]`: one lead at a time, a pause between
+`bin/benchmark promptness [--leads 200] [--json FILE]`: one lead at a time, a pause between
 them, the whole installation running, and a destination in this process that notes arrivals.
 """
 

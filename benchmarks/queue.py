@@ -1,6 +1,6 @@
 """How fast leads get from the journal to the store, and from there to a destination.
 
-`python -m benchmarks.queue [--leads 100000] [--json FILE]`: absorbing with and without phone
+`bin/benchmark queue [--leads 100000] [--json FILE]`: absorbing with and without phone
 numbers that need normalising, draining a backlog to a destination on loopback beside what the bare
 HTTP client posts in the same run, and the memory of an idle installation.
 """

@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from leadkeep.absorber.reading import BATCH_LEADS, Chunk, LeadMaker, SegmentReading
+from leadkeep.absorber.reading import BATCH_LEADS, LeadMaker, SegmentReading
 from leadkeep.absorber.segments import OpenSegment, Segments
 from leadkeep.absorber.trouble import DOUBT_PAUSE_MS, Troubles
 from leadkeep.absorber.turn import Turn
@@ -210,12 +210,10 @@ class Absorber:
             segment.reader, segment.info, segment.progress, self._maker, believed
         )
         doubted = False
-        ahead = self._in_thread(reading.next_chunk, most_leads)
         try:
-            while (chunk := await ahead) is not None:
-                # The next batch is read while the store writes this one. What a batch holds never
-                # depends on what became of the one before; if that did not go in, this is dropped.
-                ahead = self._in_thread(reading.next_chunk, most_leads)
+            # Not read ahead while the store writes: both want the interpreter, so that it brings
+            # next to nothing, costs more processor and keeps each transaction open twice as long.
+            while (chunk := await self._in_thread(reading.next_chunk, most_leads)) is not None:
                 if not await self._writing.take(segment, chunk, done):
                     return False
                 self._segments.moved(segment)
@@ -223,9 +221,8 @@ class Absorber:
                 if _reached(limit, done):
                     return True
         finally:
-            # In the same thread, so after a step that is still running.
+            # In the same thread, so after a step that is still running if this was cancelled.
             self._thread.submit(reading.close)
-            ahead.add_done_callback(_look_at)
         segment.failures = 0
         segment.in_doubt = doubted
         if not doubted:
@@ -240,9 +237,3 @@ class Absorber:
 
 def _reached(limit: int | None, done: Absorbed) -> bool:
     return limit is not None and done.leads + done.already_known >= limit
-
-
-def _look_at(ahead: "asyncio.Future[Chunk | None]") -> None:
-    """Let a step go that nobody waits for any more; if it failed, the next one does so aloud."""
-    if not ahead.cancelled():
-        ahead.exception()

@@ -15,7 +15,7 @@ from leadkeep.errors import JournalUnavailable, UsageError
 from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, round_up
 from leadkeep.journal.metrics import SEGMENTS_POISONED
 from leadkeep.journal.segment import Segment, create_segment
-from leadkeep.journal.supply import SegmentSupply
+from leadkeep.journal.supply import Breathe, SegmentSupply
 from leadkeep.journal.syscalls import Syscalls
 from leadkeep.journal.writer_folder import WriterFolder
 from leadkeep.models import Position
@@ -134,11 +134,11 @@ class DiskJournal:
         self._supply.prepare()
         return segment
 
-    def _make(self, size: int) -> Segment:
+    def _make(self, size: int, breathe: Breathe) -> Segment:
         # Strictly later than all before, whatever the clock does: names tell the order. One
         # segment is made at a time, so this needs no lock.
         self._newest_us = max(self._clock.now_us(), self._newest_us + 1)
-        return create_segment(self._calls, self._home.writer, self._newest_us, size)
+        return create_segment(self._calls, self._home.writer, self._newest_us, size, breathe)
 
     def _poison(self, segment: Segment, error: OSError) -> None:
         SEGMENTS_POISONED.inc()

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -112,7 +113,13 @@ class Segment:
         self._fd = self._mark_fd = -1
 
 
-def create_segment(calls: Syscalls, writer: Writer, created_at_us: int, size: int) -> Segment:
+def create_segment(
+    calls: Syscalls,
+    writer: Writer,
+    created_at_us: int,
+    size: int,
+    breathe: Callable[[], object] = lambda: None,
+) -> Segment:
     """Make a new segment: zero-filled with real writes, synced, renamed, folder synced.
 
     Not fallocated: converting unwritten extents under an I/O error can take later acknowledged
@@ -120,6 +127,8 @@ def create_segment(calls: Syscalls, writer: Writer, created_at_us: int, size: in
 
     Args:
         size: bytes, a multiple of the block size.
+        breathe: called after each piece that was filled and synced; may sleep, so that commits to
+            the same disk are not held up.
 
     Raises:
         OSError: it could not be made; nothing is left of it.
@@ -131,8 +140,7 @@ def create_segment(calls: Syscalls, writer: Writer, created_at_us: int, size: in
     header = layout.SegmentHeader(uuid, writer.session, writer.number, created_at_us, size)
     with contextlib.ExitStack() as undo:
         fd = _new_file(temporary, undo)
-        _fill(calls, fd, layout.pack_segment_header(header), size)
-        calls.sync_file(fd)
+        _fill(calls, fd, layout.pack_segment_header(header), size, breathe)
         mark_fd = _new_file(mark_path, undo)
         mark = layout.pack_mark(uuid, writer.boot, writer.session, BLOCK, MarkState.LIVE)
         if calls.write_mark(mark_fd, mark, 0) != len(mark):
@@ -151,8 +159,14 @@ def _new_file(path: Path, undo: contextlib.ExitStack) -> int:
     return fd
 
 
-def _fill(calls: Syscalls, fd: int, header: bytes, size: int) -> None:
-    """Write the header and then zeros to the end."""
+def _fill(
+    calls: Syscalls, fd: int, header: bytes, size: int, breathe: Callable[[], object]
+) -> None:
+    """Write the header and then zeros to the end, each piece synced before the next.
+
+    One sync of the whole file would keep the disk busy for tens of milliseconds, and every commit
+    waiting with it.
+    """
     chunk = header
     offset = 0
     while offset < size:
@@ -160,4 +174,6 @@ def _fill(calls: Syscalls, fd: int, header: bytes, size: int) -> None:
         if written != len(chunk):
             raise OSError(errno.ENOSPC, "the disk took only a part of a new segment")
         offset += written
+        calls.sync_file(fd)
+        breathe()
         chunk = _FILL[: min(len(_FILL), size - offset)]

@@ -16,23 +16,30 @@ from leadkeep.journal.segment import Segment
 
 PAUSE_SECONDS = 0.25
 PAUSE_MAX_SECONDS = 4.0
+BREATH_SECONDS = 0.01
+"""Pause after each MiB of a spare, until somebody waits for it: commits come first."""
 
 log = structlog.get_logger("leadkeep.journal")
+
+
+Breathe = Callable[[], object]
 
 
 class SegmentSupply:
     """Hands out fresh segments to one committing thread."""
 
-    def __init__(self, make: Callable[[int], Segment], size: int) -> None:
+    def __init__(self, make: Callable[[int, Breathe], Segment], size: int) -> None:
         """Start with nothing ready.
 
         Args:
-            make: makes a segment of a size in bytes, or raises OSError.
+            make: makes a segment of a size in bytes, or raises OSError; calls the second argument
+                between the pieces of its work.
             size: of an ordinary segment.
         """
         self._make = make
         self._size = size
         self._changed = threading.Condition()
+        self._wanted = threading.Event()
         self._spare: Segment | None = None
         self._worker: threading.Thread | None = None
         self._closed = False
@@ -61,8 +68,11 @@ class SegmentSupply:
             JournalUnavailable: none can be made now.
         """
         with self._changed:
-            while self._worker is not None:
-                self._changed.wait()
+            if self._worker is not None:
+                self._wanted.set()
+                while self._worker is not None:
+                    self._changed.wait()
+                self._wanted.clear()
             spare = self._spare
             if spare is not None and spare.size >= size:
                 self._spare = None
@@ -70,7 +80,7 @@ class SegmentSupply:
             if time.monotonic() < self._not_before:
                 raise JournalUnavailable("no journal file could be made a moment ago")
         try:
-            return self._made(max(size, self._size))
+            return self._made(max(size, self._size), lambda: None)
         except OSError as error:
             raise JournalUnavailable(
                 f"no journal file can be made: {error.strerror or error}",
@@ -90,6 +100,7 @@ class SegmentSupply:
     def close(self, wait_seconds: float = 10.0) -> None:
         """Discard the spare. One that hangs in the making is left to the next writer to remove."""
         deadline = time.monotonic() + wait_seconds
+        self._wanted.set()
         with self._changed:
             self._closed = True
             while self._worker is not None and time.monotonic() < deadline:
@@ -101,7 +112,7 @@ class SegmentSupply:
     def _fetch(self) -> None:
         made: Segment | None = None
         try:
-            made = self._made(self._size)
+            made = self._made(self._size, lambda: self._wanted.wait(BREATH_SECONDS))
         except OSError as error:
             log.warning("no spare journal file could be made", error=error.strerror or str(error))
         finally:
@@ -113,9 +124,9 @@ class SegmentSupply:
                 self._worker = None
                 self._changed.notify_all()
 
-    def _made(self, size: int) -> Segment:
+    def _made(self, size: int, breathe: Breathe) -> Segment:
         try:
-            segment = self._make(size)
+            segment = self._make(size, breathe)
         except OSError:
             SEGMENTS_REFUSED.inc()
             self._not_before = time.monotonic() + PAUSE_SECONDS

@@ -127,7 +127,7 @@ def create_segment(
 
     Args:
         size: bytes, a multiple of the block size.
-        breathe: called after each piece that was filled and synced; may sleep, so that commits to
+        breathe: called after each piece that was filled; may sleep, so that commits to
             the same disk are not held up.
 
     Raises:
@@ -141,6 +141,7 @@ def create_segment(
     with contextlib.ExitStack() as undo:
         fd = _new_file(temporary, undo)
         _fill(calls, fd, layout.pack_segment_header(header), size, breathe)
+        calls.sync_file(fd)
         mark_fd = _new_file(mark_path, undo)
         mark = layout.pack_mark(uuid, writer.boot, writer.session, BLOCK, MarkState.LIVE)
         if calls.write_mark(mark_fd, mark, 0) != len(mark):
@@ -162,10 +163,10 @@ def _new_file(path: Path, undo: contextlib.ExitStack) -> int:
 def _fill(
     calls: Syscalls, fd: int, header: bytes, size: int, breathe: Callable[[], object]
 ) -> None:
-    """Write the header and then zeros to the end, each piece synced before the next.
+    """Write the header and then zeros to the end, each piece on its way to the disk at once.
 
-    One sync of the whole file would keep the disk busy for tens of milliseconds, and every commit
-    waiting with it.
+    Left to one sync at the end, the whole file would keep the disk busy for tens of milliseconds,
+    and every commit waiting with it.
     """
     chunk = header
     offset = 0
@@ -174,6 +175,6 @@ def _fill(
         if written != len(chunk):
             raise OSError(errno.ENOSPC, "the disk took only a part of a new segment")
         offset += written
-        calls.sync_file(fd)
+        calls.write_back_soon(fd, offset - written, written)
         breathe()
         chunk = _FILL[: min(len(_FILL), size - offset)]

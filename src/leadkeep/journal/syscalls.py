@@ -28,6 +28,13 @@ class Syscalls:
         """Fill a new segment, before it has its name."""
         return os.pwrite(fd, data, offset)
 
+    def write_back_soon(self, fd: int, offset: int, length: int) -> None:
+        """Let the system begin to write a part of a new file to the disk; waits for nothing.
+
+        Linux starts writing dirty pages back when told that they are not needed in memory.
+        """
+        os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
+
     def sync_file(self, fd: int) -> None:
         """Bring a new file, with its size and blocks, to stable storage."""
         os.fsync(fd)

@@ -88,10 +88,8 @@ class Committer(Generic[Item]):
         size = len(record)
         self._gathered += size
         self.waiting_bytes += size
-        if self._current is None and not self._scheduled:
-            # Not at once: what else this turn of the loop brings shall be in the same commit.
-            self._scheduled = True
-            self._loop.call_soon(self._dispatch)
+        if self._current is None:
+            self._schedule()
 
     async def drain(self) -> None:
         """Wait until everything submitted is settled."""
@@ -110,6 +108,12 @@ class Committer(Generic[Item]):
                 log.error("a hung journal is left behind", journal=lane.name)
 
     # ------------------------------------------------------------ one batch after the other
+
+    def _schedule(self) -> None:
+        """Not at once: what else this turn of the loop brings shall be in the same commit."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
         self._scheduled = False
@@ -172,9 +176,10 @@ class Committer(Generic[Item]):
         self.waiting_bytes -= batch.size
         if not durable:
             self._complain()
-        # First the next commit on its way, then this one's answers: disk and door work at once.
-        self._dispatch()
         self._settle(batch.items, durable)
+        # Then what these answers bring back in the same turn of the loop: under load that makes
+        # fewer and larger commits than sending off at once what has gathered so far.
+        self._schedule()
         if self._drained is not None and self._current is None and not self._items:
             self._drained.set()
 

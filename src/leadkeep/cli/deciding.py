@@ -117,13 +117,24 @@ class _Wish(NamedTuple):
 
 
 def _ask(verb: Verb, concerned: int) -> None:
-    what = count(concerned, "delivery", "deliveries")
+    confirm(verb.value, count(concerned, "delivery", "deliveries"), _WORDS[verb].question)
+
+
+def confirm(verb: str, what: str, question: str) -> None:
+    """Ask the person; returns only after a yes.
+
+    Args:
+        what: what it concerns, in words; stands in the question for `{what}`.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+    """
     if not _somebody_is_there():
         raise UsageError(
-            f"{verb.value} concerns {what} and nobody is here to be asked",
+            f"{verb} concerns {what} and nobody is here to be asked",
             hint="Add --yes to go ahead, or --dry-run to look only.",
         )
-    click.confirm(_WORDS[verb].question.format(what=what), abort=True, err=True)
+    click.confirm(question.format(what=what), abort=True, err=True)
 
 
 def _somebody_is_there() -> bool:

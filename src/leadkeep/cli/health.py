@@ -96,7 +96,7 @@ def _wishes(found: Found, command: Callable[..., str]) -> Iterator[Reason]:
     held = homeless.get(Status.HELD, 0)
     if held:
         words = f"{count(held, 'lead is', 'leads are')} held because no source claims the path"
-        yield Reason(words, command("leads", "list", "--status", "held"))
+        yield Reason(words, command("leads", "release", "--help"))
     if homeless.get(Status.PENDING, 0) and not found.configured:
         words = "leads are kept until you say where they go"
         yield Reason(words, command("serve", "--forward-to", "URL"))

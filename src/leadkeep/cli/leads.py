@@ -10,6 +10,7 @@ from leadkeep.cli.deciding import decision
 from leadkeep.cli.lead_page import lead_json, lead_lines
 from leadkeep.cli.masking import mask_email, mask_phone
 from leadkeep.cli.options import command_line
+from leadkeep.cli.releasing import release
 from leadkeep.cli.render import (
     Cell,
     Column,
@@ -177,6 +178,8 @@ def _write_body(lead: LeadView) -> None:
     stream.write(lead.body)
     stream.flush()
 
+
+leads.add_command(release)
 
 for _verb in (Verb.RETRY, Verb.CANCEL, Verb.HOLD, Verb.RESUME):
     leads.add_command(decision(_verb))

@@ -176,7 +176,7 @@ def test_quarantined_leads_are_safe_and_still_need_a_person() -> None:
     assert health.safe
     (wish,) = health.wishes
     assert wish.what == "3 leads are held because no source claims the path"
-    assert wish.command == "leadkeep leads list --status held"
+    assert wish.command == "leadkeep leads release --help"
 
 
 def test_leads_without_any_destination_ask_where_they_shall_go() -> None:

@@ -18,6 +18,22 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
     assert [target for target in local if not (document.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_into_a_page_names_a_heading_of_it(document: Path) -> None:
+    wrong = [
+        target + anchor
+        for target, anchor in LINK.findall(document.read_text("utf-8"))
+        if anchor and "://" not in target and anchor[1:] not in _anchors(document.parent / target)
+    ]
+    assert wrong == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them: small letters, words joined by hyphens."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     reached: set[Path] = set()
     ahead = [ROOT / "README.md"]

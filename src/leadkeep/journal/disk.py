@@ -16,7 +16,7 @@ from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, round_up
 from leadkeep.journal.metrics import SEGMENTS_POISONED
 from leadkeep.journal.segment import Segment, create_segment
 from leadkeep.journal.supply import Breathe, SegmentSupply
-from leadkeep.journal.syscalls import Syscalls
+from leadkeep.journal.syscalls import Syscalls, syscalls_for
 from leadkeep.journal.writer_folder import WriterFolder
 from leadkeep.models import Position
 
@@ -45,7 +45,7 @@ class DiskJournal:
         Args:
             folder: the journal; its writers' folders are made in it.
             segment_bytes: size of an ordinary segment.
-            syscalls: for tests.
+            syscalls: for tests; otherwise those that suit the folder's file system.
 
         Raises:
             JournalUnavailable: the folder cannot be made or written.
@@ -53,7 +53,7 @@ class DiskJournal:
         """
         self.folder = folder
         self._clock = clock
-        self._calls = syscalls or Syscalls()
+        self._calls = syscalls or syscalls_for(folder)
         self._home = WriterFolder.take(folder, clock.boot_id, self._calls)
         self._newest_us = self._home.newest_us
         self._supply = SegmentSupply(self._make, max(round_up(segment_bytes), 2 * BLOCK))
@@ -77,15 +77,15 @@ class DiskJournal:
             JournalUnavailable: the group is not durable here, though it may be readable later.
             UsageError: no records, or more than 4 GiB of them.
         """
-        payload = b"".join(records)
-        if not records or len(payload) > _PAYLOAD_MAX:
+        length = sum(map(len, records))
+        if not records or length > _PAYLOAD_MAX:
             raise UsageError("a group has at least one record and less than 4 GiB")
         reason: OSError | None = None
         for _ in range(_TRIES):
-            segment = self._segment_for(len(payload))
+            segment = self._segment_for(length)
             fresh = segment.is_empty
             try:
-                offset = segment.append(len(records), payload)
+                offset = segment.append(records, length)
             except OSError as error:
                 self._poison(segment, error)
                 reason = error

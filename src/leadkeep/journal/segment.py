@@ -7,8 +7,9 @@ segment that has seen any I/O error is never appended to again. Blocks are writt
 import contextlib
 import errno
 import os
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -17,8 +18,10 @@ from leadkeep.journal import layout
 from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, MarkState
 from leadkeep.journal.syscalls import Syscalls
 
-_FILL = bytes(1024**2)
 _PADDING = bytes(BLOCK)
+_BUFFERS_MAX = 1_000
+"""One system call takes 1,024 (IOV_MAX)."""
+_LOOK_SECONDS = 0.02
 
 
 class Writer(NamedTuple):
@@ -46,6 +49,7 @@ class Segment:
         self._crc = zlib.crc32(uuid.bytes)
         self._end = BLOCK
         self._sequence = 0
+        self._looked_at = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -56,8 +60,11 @@ class Segment:
         """Whether a group with this payload fits."""
         return self._end + GROUP_HEADER_SIZE + payload_length <= self.size
 
-    def append(self, count: int, payload: bytes) -> int:
+    def append(self, records: Sequence[bytes], payload_length: int) -> int:
         """Make one group durable and publish it; returns where it begins.
+
+        Args:
+            payload_length: bytes of all records together.
 
         Raises:
             OSError: it is not known to be durable. The caller must poison the segment.
@@ -65,16 +72,16 @@ class Segment:
         offset = self._end
         self._sequence += 1
         seed = layout.group_seed(self._crc, offset)
-        header = layout.pack_group_header(seed, self._sequence, count, payload)
-        length = GROUP_HEADER_SIZE + len(payload)
+        header = layout.pack_group_header(seed, self._sequence, records, payload_length)
+        length = GROUP_HEADER_SIZE + payload_length
         padding = -length % BLOCK
+        payload = records if len(records) <= _BUFFERS_MAX else (b"".join(records),)
         # Whole blocks, so that the kernel never has to read the rest of one first.
-        written = self._calls.write_group(self._fd, (header, payload, _PADDING[:padding]), offset)
+        group = (header, *payload, _PADDING[:padding])
+        written = self._calls.commit_group(self._fd, group, offset)
         if written != length + padding:
             raise OSError(errno.EIO, f"only {written} of {length + padding} bytes were written")
-        self._calls.sync_group(self._fd)
-        if os.fstat(self._fd).st_nlink == 0:
-            raise OSError(errno.ENOENT, "somebody has removed the segment")
+        self._look()
         self._end = offset + length + padding
         self._publish(layout.pack_durable(self._end), layout.MARK_DURABLE_AT)
         return offset
@@ -100,6 +107,18 @@ class Segment:
             # Left behind, it is an empty dead segment: harmless.
             self.path.unlink()
             self.path.with_name(layout.mark_name(self.uuid)).unlink()
+
+    def _look(self) -> None:
+        """Notice that the file has no name any more, unless that was looked at just now.
+
+        Raises:
+            OSError: nobody could ever read it.
+        """
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            if os.fstat(self._fd).st_nlink == 0:
+                raise OSError(errno.ENOENT, "somebody has removed the segment")
 
     def _publish(self, data: bytes, at: int) -> None:
         if self._calls.write_mark(self._mark_fd, data, at) != len(data):
@@ -140,7 +159,8 @@ def create_segment(
     header = layout.SegmentHeader(uuid, writer.session, writer.number, created_at_us, size)
     with contextlib.ExitStack() as undo:
         fd = _new_file(temporary, undo)
-        _fill(calls, fd, layout.pack_segment_header(header), size, breathe)
+        calls.write_blank(fd, layout.pack_segment_header(header), 0)
+        _fill(calls, fd, temporary, size, breathe)
         calls.sync_file(fd)
         mark_fd = _new_file(mark_path, undo)
         mark = layout.pack_mark(uuid, writer.boot, writer.session, BLOCK, MarkState.LIVE)
@@ -161,20 +181,23 @@ def _new_file(path: Path, undo: contextlib.ExitStack) -> int:
 
 
 def _fill(
-    calls: Syscalls, fd: int, header: bytes, size: int, breathe: Callable[[], object]
+    calls: Syscalls, fd: int, path: Path, size: int, breathe: Callable[[], object]
 ) -> None:
-    """Write the header and then zeros to the end, each piece on its way to the disk at once.
+    """Write zeros behind the header to the end, past the page cache where that is possible.
 
     Left to one sync at the end, the whole file would keep the disk busy for tens of milliseconds,
-    and every commit waiting with it.
+    and every commit waiting with it. Through the page cache each piece would keep a processor busy
+    instead, which commits want as well.
     """
-    chunk = header
-    offset = 0
-    while offset < size:
-        written = calls.write_blank(fd, chunk, offset)
-        if written != len(chunk):
-            raise OSError(errno.ENOSPC, "the disk took only a part of a new segment")
-        offset += written
-        calls.write_back_soon(fd, offset - written, written)
-        breathe()
-        chunk = _FILL[: min(len(_FILL), size - offset)]
+    zeros = calls.zeros
+    with calls.unbuffered(path) as direct:
+        for offset in range(BLOCK, size, len(zeros)):
+            piece = zeros[: size - offset]
+            if direct is not None:
+                written = calls.write_blank(direct, piece, offset)
+            else:
+                written = calls.write_blank(fd, piece, offset)
+                calls.write_back_soon(fd, offset, written)
+            if written != len(piece):
+                raise OSError(errno.ENOSPC, "the disk took only a part of a new segment")
+            breathe()

@@ -16,8 +16,8 @@ from leadkeep.journal.segment import Segment
 
 PAUSE_SECONDS = 0.25
 PAUSE_MAX_SECONDS = 4.0
-BREATH_SECONDS = 0.01
-"""Pause after each MiB of a spare, until somebody waits for it: commits come first."""
+BREATH_SECONDS = 0.0025
+"""Pause after each piece of a spare, until somebody waits for it: commits come first."""
 
 log = structlog.get_logger("leadkeep.journal")
 

@@ -4,13 +4,38 @@ Tests put their own `Syscalls` here: to fail, to die between two steps, or to ke
 a power cut would leave.
 """
 
+import contextlib
+import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
+
+from leadkeep.journal.mounts import file_system_of
+
+PIECE = 256 * 1024
+"""A new segment is filled in pieces of this size."""
+
+_ZEROS = memoryview(mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).toreadonly()
+
+_SYNCED_WRITES = frozenset({"ext3", "ext4", "xfs", "f2fs"})
+"""File systems whose synced writes (RWF_DSYNC) end like fdatasync, in the kernel's one
+`generic_write_sync`. With others, such as those that only pass requests on, fdatasync is certain."""
+
+Data: TypeAlias = "bytes | memoryview"
 
 
 class Syscalls:
     """The real ones. Each raises OSError as the system call does."""
+
+    zeros = _ZEROS
+    """A piece to fill with, where memory begins at a page, as unbuffered writes want it."""
+
+    def commit_group(self, fd: int, buffers: Sequence[bytes], offset: int) -> int:
+        """Write a group into its segment, to stable storage; returns how many bytes were taken."""
+        written = self.write_group(fd, buffers, offset)
+        self.sync_group(fd)
+        return written
 
     def write_group(self, fd: int, buffers: Sequence[bytes], offset: int) -> int:
         """Write a group into its segment; returns how many bytes were taken."""
@@ -24,9 +49,22 @@ class Syscalls:
         """Publish in a mark. Not synced: a mark is worth nothing after a power cut."""
         return os.pwrite(fd, data, offset)
 
-    def write_blank(self, fd: int, data: bytes, offset: int) -> int:
+    def write_blank(self, fd: int, data: Data, offset: int) -> int:
         """Fill a new segment, before it has its name."""
         return os.pwrite(fd, data, offset)
+
+    @contextlib.contextmanager
+    def unbuffered(self, path: Path) -> Iterator[int | None]:
+        """A file, open for writing past the page cache; None where the file system cannot do so."""
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_DIRECT)
+        except OSError:
+            yield None
+            return
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def write_back_soon(self, fd: int, offset: int, length: int) -> None:
         """Let the system begin to write a part of a new file to the disk; waits for nothing.
@@ -50,6 +88,23 @@ class Syscalls:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+class SyncedWrites(Syscalls):
+    """Commits by one system call instead of two.
+
+    Each of them lets go of the interpreter, and to get it back from a busy loop takes about as long
+    as the shorter of the two.
+    """
+
+    def commit_group(self, fd: int, buffers: Sequence[bytes], offset: int) -> int:
+        """Write a group into its segment, to stable storage; returns how many bytes were taken."""
+        return os.pwritev(fd, buffers, offset, os.RWF_DSYNC)
+
+
+def syscalls_for(folder: Path) -> Syscalls:
+    """The system calls that suit the file system on which `folder` is, or will be."""
+    return SyncedWrites() if file_system_of(folder) in _SYNCED_WRITES else Syscalls()
 
 
 def make_folder(calls: Syscalls, folder: Path) -> None:

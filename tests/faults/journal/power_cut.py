@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from leadkeep.journal.syscalls import Syscalls
+from leadkeep.journal.syscalls import Data, Syscalls
 
 SECTOR = 512
 
@@ -34,9 +34,9 @@ class VolatileDisk(Syscalls):
         super().sync_group(fd)
         self._flush(fd)
 
-    def write_blank(self, fd: int, data: bytes, offset: int) -> int:
+    def write_blank(self, fd: int, data: Data, offset: int) -> int:
         written = super().write_blank(fd, data, offset)
-        self._note(fd, data, offset)
+        self._note(fd, bytes(data), offset)
         return written
 
     def sync_file(self, fd: int) -> None:

@@ -234,11 +234,11 @@ def test_control_going_on_in_the_same_segment_after_an_error_is_caught(
     lab = Lab(tmp_path, FailsOnceAndLies(9))
     append = Segment.append
 
-    def obstinate(segment: Segment, count: int, payload: bytes) -> int:
+    def obstinate(segment: Segment, records: Sequence[bytes], length: int) -> int:
         try:
-            return append(segment, count, payload)
+            return append(segment, records, length)
         except OSError:
-            return append(segment, count, payload)
+            return append(segment, records, length)
 
     monkeypatch.setattr(Segment, "append", obstinate)
     lab.run()

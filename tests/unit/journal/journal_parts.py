@@ -13,7 +13,7 @@ from leadkeep.journal.base import Damage, Group, SegmentInfo, TornTail
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader
 from leadkeep.journal.records import encode
-from leadkeep.journal.syscalls import Syscalls
+from leadkeep.journal.syscalls import Data, Syscalls
 from leadkeep.models import Record, RecordFlag, RecordKind
 
 SEGMENT_BYTES = 64 * 1024
@@ -155,7 +155,7 @@ class FailingSyscalls(Syscalls):
             raise OSError(errno.EIO, "injected")
         return super().write_mark(fd, data, offset)
 
-    def write_blank(self, fd: int, data: bytes, offset: int) -> int:
+    def write_blank(self, fd: int, data: Data, offset: int) -> int:
         self.segments_tried += offset == 0
         if self.disk_full and offset:
             raise OSError(errno.ENOSPC, "injected")

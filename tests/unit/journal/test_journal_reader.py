@@ -332,7 +332,7 @@ def test_a_record_with_an_impossible_length_ends_its_group_and_says_so(
 def test_bytes_that_imitate_group_headers_cost_no_more_than_other_bytes(
     open_journal: OpenJournal, reader: DiskJournalReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = layout.pack_group_header(0, 1, 1, b"").ljust(BLOCK, b"\0")
+    fake = layout.pack_group_header(0, 1, [b""], 0).ljust(BLOCK, b"\0")
     journal = open_journal(segment_bytes=4 * 1024**2)
     before_the_body = layout.GROUP_HEADER_SIZE + len(encoded(1, body=b"")[0])
     journal.commit(encoded(1, body=bytes(BLOCK - before_the_body) + fake * 500))

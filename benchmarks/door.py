@@ -125,21 +125,29 @@ def show(figures: dict[Subject, dict[int, Load]]) -> str:
     ]
     headings = ["server", "durable", "connections", "answers/s", "p50 ms", "p99 ms", "p99.9 ms"]
     lines = [table([*headings, "errors"], rows), ""]
-    lines += [f"{name}: {value:.2f}" for name, value in ratios(figures).items()]
+    against = {connections: ratios(figures, connections) for connections in CONNECTIONS}
+    lines.append(
+        table(
+            ["connections", *map(str, CONNECTIONS)],
+            [
+                [name, *(f"{against[connections][name]:.2f}" for connections in CONNECTIONS)]
+                for name in against[CONNECTIONS[0]]
+            ],
+        )
+    )
     return "\n".join(lines)
 
 
-def ratios(figures: dict[Subject, dict[int, Load]]) -> dict[str, float]:
-    """At 64 connections: the door against the others, and its p99."""
+def ratios(figures: dict[Subject, dict[int, Load]], connections: int) -> dict[str, float]:
+    """The door against the others at a number of connections."""
 
     def rate(subject: Subject) -> float:
-        return figures[subject][64].requests_per_second
+        return figures[subject][connections].requests_per_second
 
     return {
         "door / (a) without durability": rate(DOOR) / rate(VOLATILE),
         "door / (b) uvicorn, a constant": rate(DOOR) / rate(CONSTANT),
         "door / (c) FastAPI + SQLite": rate(DOOR) / rate(PLAIN),
-        "door p99 at 64 connections, ms": figures[DOOR][64].p99_ms,
         "whole installation / door": rate(WHOLE) / rate(DOOR),
     }
 
@@ -158,7 +166,7 @@ def main() -> None:
         {
             "machine": machine(),
             "loads": {subject.name: loads for subject, loads in figures.items()},
-            "ratios": ratios(figures),
+            "ratios": {connections: ratios(figures, connections) for connections in CONNECTIONS},
         },
     )
 

@@ -1,4 +1,4 @@
-"""Which file system a folder lies on, as the kernel's table of mounts has it (proc(5), mountinfo)."""
+"""Which file system a folder lies on, by the kernel's table of mounts (proc(5), mountinfo)."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ def file_system_of(folder: Path, mounts: Path = _MOUNTS) -> str:
     Empty where it cannot be told: without /proc, or where devices have several numbers (btrfs).
     """
     try:
-        device = os.stat(_existing(folder.absolute())).st_dev
+        device = _existing(folder.absolute()).stat().st_dev
         number = f"{os.major(device)}:{os.minor(device)}"
         for line in mounts.read_text("utf-8", "replace").splitlines():
             before, _, after = line.partition(" - ")

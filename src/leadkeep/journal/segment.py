@@ -180,9 +180,7 @@ def _new_file(path: Path, undo: contextlib.ExitStack) -> int:
     return fd
 
 
-def _fill(
-    calls: Syscalls, fd: int, path: Path, size: int, breathe: Callable[[], object]
-) -> None:
+def _fill(calls: Syscalls, fd: int, path: Path, size: int, breathe: Callable[[], object]) -> None:
     """Write zeros behind the header to the end, past the page cache where that is possible.
 
     Left to one sync at the end, the whole file would keep the disk busy for tens of milliseconds,

@@ -20,7 +20,7 @@ _ZEROS = memoryview(mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONY
 
 _SYNCED_WRITES = frozenset({"ext3", "ext4", "xfs", "f2fs"})
 """File systems whose synced writes (RWF_DSYNC) end like fdatasync, in the kernel's one
-`generic_write_sync`. With others, such as those that only pass requests on, fdatasync is certain."""
+`generic_write_sync`. With others, such as those that pass requests on, fdatasync is certain."""
 
 Data: TypeAlias = "bytes | memoryview"
 

@@ -25,15 +25,17 @@ LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
 DEADLINE_SECONDS = 60.0
 
 
-def wait_until(what: str, condition: Callable[[], bool]) -> None:
+def wait_until(
+    what: str, condition: Callable[[], bool], possible: Callable[[], bool] = lambda: True
+) -> None:
     """Poll until it is so.
 
     Raises:
-        AssertionError: it was not so within the deadline.
+        AssertionError: it was not so within the deadline, or is not possible any more.
     """
     give_up_at = time.monotonic() + DEADLINE_SECONDS
     while not condition():
-        assert time.monotonic() < give_up_at, f"never: {what}"
+        assert possible() and time.monotonic() < give_up_at, f"never: {what}"
         time.sleep(0.02)
 
 
@@ -134,28 +136,44 @@ class Installation:
     """`leadkeep serve` in a folder of its own; every process of it may be killed.
 
     Args:
+        folder: for its configuration and its log.
         program: what to run as `leadkeep`.
+        data: its data folder; not given: in `folder`.
+        store: its SQLite file; not given: in `data`.
+        settings: further lines for its configuration's start, and tables.
     """
 
-    def __init__(self, folder: Path, brain: Brain, program: Sequence[str] = LEADKEEP) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        brain: Brain,
+        program: Sequence[str] = LEADKEEP,
+        *,
+        data: Path | None = None,
+        store: Path | None = None,
+        settings: str = "",
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.data = data or folder / "data"
+        self.store = store or self.data / "leadkeep.db"
         self.program = tuple(program)
+        self.faults: dict[str, object] = {}
+        """For `faulty_leadkeep`, from the next start on."""
+        self.restarts = 0
+        """How often a supervisor that is gone now had to start a child again."""
         self.log_level = "warning"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.config = folder / "leadkeep.toml"
         self.config.write_text(
-            f'data = "data"\n[intake]\nlisten = ["127.0.0.1:{self.port}"]\nadmin_listen = "off"\n'
+            f'data = "{self.data}"\n[intake]\nlisten = ["127.0.0.1:{self.port}"]\n'
+            'admin_listen = "off"\n'
             '[worker]\nadmin_listen = "off"\nlease_seconds = 2\n'
             f'[destinations.brain]\nurl = "{brain.url}"\n'
             "[destinations.brain.retry]\nfirst_seconds = 0.1\nlongest_seconds = 0.5\n"
-            '[sources.lqf]\npaths = ["*"]\n'
+            f'[store]\npath = "{self.store}"\n[sources.lqf]\npaths = ["*"]\n{settings}'
         )
-
-    @property
-    def store(self) -> Path:
-        """Its SQLite file."""
-        return self.folder / "data" / "leadkeep.db"
 
     def start(self) -> None:
         """Start it; returns when both of its processes serve."""
@@ -164,9 +182,18 @@ class Installation:
                 [*self.program, "serve"],
                 cwd=self.folder,
                 stderr=log,
-                env={**os.environ, "LEADKEEP_LOG_LEVEL": self.log_level},
+                env={
+                    **os.environ,
+                    "LEADKEEP_LOG_LEVEL": self.log_level,
+                    "RIG_FAULTS": json.dumps(self.faults),
+                },
             )
+
         wait_until("it serves", lambda: len(self._ready_pids()) == 2)
+
+    def running(self) -> bool:
+        """Whether its supervisor is there."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self, *victims: str) -> None:
         """SIGKILL some of `supervisor`, `intake`, `worker`; a dead supervisor is started anew."""
@@ -177,6 +204,7 @@ class Installation:
             if pids.get(victim):
                 _kill(pids[victim])
         if "supervisor" in victims:
+            self._note_restarts()
             assert self._process is not None
             self._process.wait()
             self.start()
@@ -187,24 +215,34 @@ class Installation:
                 lambda: len(self._ready_pids()) == 2 and not dead & set(self._ready_pids()),
             )
 
+    def freeze(self, role: str) -> None:
+        """Stop a child without ending it: what it has not done yet stays undone."""
+        os.kill(self._told()["children"][role]["pid"], signal.SIGSTOP)
+
     def stop(self) -> None:
         """End it in good order."""
         assert self._process is not None
+        self._note_restarts()
         self._process.send_signal(signal.SIGTERM)
         assert self._process.wait(timeout=DEADLINE_SECONDS) == 0
 
-    def abandon(self) -> None:
-        """End whatever of it still runs."""
-        pids = self._ready_pids()
+    def abandon(self) -> int:
+        """Kill whatever of it still runs; returns how many processes that were."""
+        self._note_restarts()
+        pids = self._pids()
+        killed = len(pids)
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+            killed += 1
         for pid in pids:
             _kill(pid)
+        wait_until("its processes are gone", lambda: not any(map(_runs, pids)))
+        return killed
 
     def process_queue(self) -> None:
         """What a person would do at the end: absorb and deliver all that is due."""
-        command = [*LEADKEEP, "process-queue", "--json"]
+        command = [*self.program, "process-queue", "--json"]
         subprocess.run(command, cwd=self.folder, check=False, capture_output=True, timeout=60)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -218,14 +256,23 @@ class Installation:
         return int(waiting)
 
     def _ready_pids(self) -> list[int]:
+        return [child["pid"] for child in self._children() if child["ready"]]
+
+    def _pids(self) -> list[int]:
+        return [child["pid"] for child in self._children() if child["pid"] and _runs(child["pid"])]
+
+    def _children(self) -> list[dict[str, Any]]:
         told = self._told()
         if self._process is None or told.get("pid") != self._process.pid:
             return []
-        return [child["pid"] for child in told["children"].values() if child["ready"]]
+        return list(told["children"].values())
+
+    def _note_restarts(self) -> None:
+        self.restarts += sum(child["restarts"] for child in self._children())
 
     def _told(self) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.folder / "data/run/supervisor.json").read_text()))
+            return dict(json.loads((self.data / "run/supervisor.json").read_text()))
         except (OSError, ValueError):
             return {}
 
@@ -261,6 +308,14 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def free_port() -> int:

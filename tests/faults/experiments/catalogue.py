@@ -1,0 +1,9 @@
+"""Every experiment, in the order in which they are told of."""
+
+from tests.faults.experiments import io_errors, kills, power_cuts
+
+EXPERIMENTS = (
+    kills.EXPERIMENT,
+    power_cuts.EXPERIMENT,
+    io_errors.EXPERIMENT,
+)

@@ -1,0 +1,165 @@
+"""`leadkeep` with faults of its own, as RIG_FAULTS names them (a JSON object in the environment).
+
+What the supervisor starts has the same faults. Keys:
+
+- `boot_id`: the machine says that it was booted anew.
+- `die_at`, `die_after`: SIGKILL itself when it comes to this point for the so-and-so-many-th time.
+- `clock_file`: a file with seconds that are added to the wall clock.
+- `careless`: a control, see `_CARELESS`: a promise that is not kept, which must be noticed.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from leadkeep import clock
+from leadkeep.absorber.writing import Writing
+from leadkeep.cli import main
+from leadkeep.delivery.recorder import Recorder
+from leadkeep.intake.committer import Committer
+from leadkeep.journal import syscalls
+from leadkeep.journal.archive import Archive
+from leadkeep.journal.disk import DiskJournal
+from leadkeep.journal.segment import Segment
+from leadkeep.store.sqlite import absorbing
+from leadkeep.store.sqlite.store import SqliteStore
+from leadkeep.supervisor.supervise import Supervisor
+
+# Faults, not designs: methods are replaced by functions that know only what they need.
+# mypy: disable-error-code="method-assign, assignment, misc"
+
+_BOTH_CALLS = (syscalls.Syscalls, syscalls.SyncedWrites)
+
+POINTS: dict[str, tuple[tuple[Any, ...], str, bool]] = {
+    "before the write": (_BOTH_CALLS, "commit_group", False),
+    "after the write, before the mark": (_BOTH_CALLS, "commit_group", True),
+    "after the mark, before the answer": ((Segment,), "append", True),
+    "before absorbing": ((Writing,), "_absorb", False),
+    "while absorbing": ((absorbing,), "absorb", True),
+    "after absorbing": ((Writing,), "_absorb", True),
+    "after the claim": ((SqliteStore,), "claim", True),
+    "after the delivery, before the record": ((Recorder,), "_record", False),
+    "after the record": ((Recorder,), "_record", True),
+    "before a segment leaves the journal": ((Archive,), "_copy", True),
+}
+"""Where it can die: whose function, and whether after it instead of before."""
+
+
+def _die_at(point: str, after: int) -> None:
+    """Let the process die at a point for the time that makes `after` zero."""
+    owners, name, when_done = POINTS[point]
+    left = after
+
+    def step() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+            signal.pause()
+
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not when_done:
+                step()
+            result = real(*args, **kwargs)
+            if when_done:
+                step()
+            return result
+
+        async def wait(*args: Any, **kwargs: Any) -> Any:
+            if not when_done:
+                step()
+            result = await real(*args, **kwargs)
+            if when_done:
+                step()
+            return result
+
+        return wait if asyncio.iscoroutinefunction(real) else call
+
+    for owner in owners:
+        setattr(owner, name, dying(getattr(owner, name)))
+
+
+def _answer_first() -> None:
+    """The door answers, and commits a little later."""
+    place, commit = Committer._place, DiskJournal.commit
+
+    def place_and_settle(self: Any, batch: Any) -> None:
+        place(self, batch)
+        items, batch.items = batch.items, []
+        self._settle(items, True)
+
+    def commit_late(self: DiskJournal, records: Sequence[bytes]) -> Any:
+        time.sleep(0.02)  # Between the answer and the disk there must be time to die in.
+        return commit(self, records)
+
+    Committer._place = place_and_settle
+    DiskJournal.commit = commit_late
+
+
+def _never_sync() -> None:
+    """The page cache is taken for the disk."""
+
+    def commit_group(self: Any, fd: int, buffers: Sequence[bytes], offset: int) -> int:
+        return os.pwritev(fd, buffers, offset)
+
+    for calls in (syscalls.Syscalls, syscalls.SyncedWrites):
+        calls.commit_group = commit_group
+
+
+def _go_on_after_an_error() -> None:
+    """What could not be synced is synced once more, and that success is believed."""
+
+    def commit_group(self: Any, fd: int, buffers: Sequence[bytes], offset: int) -> int:
+        written = os.pwritev(fd, buffers, offset)
+        try:
+            os.fdatasync(fd)
+        except OSError:
+            # The kernel has told of the error once, and counts the pages as written.
+            os.fdatasync(fd)
+        return written
+
+    for calls in (syscalls.Syscalls, syscalls.SyncedWrites):
+        calls.commit_group = commit_group
+
+
+_CARELESS: dict[str, Callable[[], None]] = {
+    "answers first": _answer_first,
+    "never syncs": _never_sync,
+    "goes on after an error": _go_on_after_an_error,
+}
+
+
+def _shift_clock(path: Path) -> None:
+    def now_us(self: Any) -> int:
+        try:
+            shift = float(path.read_text() or 0)
+        except (OSError, ValueError):
+            shift = 0.0
+        return time.time_ns() // 1_000 + int(shift * 1_000_000)
+
+    clock.SystemClock.now_us = now_us
+
+
+def _make_faulty(faults: dict[str, Any]) -> None:
+    if boot_id := faults.get("boot_id"):
+        clock._read_boot_id = lambda: boot_id
+    if point := faults.get("die_at"):
+        _die_at(point, faults["die_after"])
+    if path := faults.get("clock_file"):
+        _shift_clock(Path(path))
+    if careless := faults.get("careless"):
+        _CARELESS[careless]()
+
+
+if __name__ == "__main__":
+    _make_faulty(json.loads(os.environ.get("RIG_FAULTS", "{}")))
+    Supervisor.__init__.__kwdefaults__ = {"program": (sys.executable, "-P", __file__)}
+    sys.argv[0] = "leadkeep"
+    main()

@@ -1,0 +1,51 @@
+"""Compares three records of one round: the vendors', the store's and the destination's."""
+
+from collections.abc import Iterator, Sequence
+
+from tests.faults.installation.rig import Brain, Installation, Vendor, Verdict, wait_until
+from tests.faults.rig.experiment import Findings
+
+
+def settle(installation: Installation) -> None:
+    """Start it without faults, let everything be absorbed and delivered, and stop it."""
+    installation.faults = {"boot_id": installation.faults.get("boot_id")}
+    installation.start()
+    wait_until("the store exists", installation.store.exists)
+    wait_until("all is delivered", lambda: not installation.waiting())
+    installation.stop()
+
+    def nothing_is_left() -> bool:
+        installation.process_queue()
+        return not installation.waiting()
+
+    wait_until("all is delivered", nothing_is_left)
+
+
+def judge(
+    installation: Installation, brain: Brain, answered: Sequence[int], *, posted: int, faults: int
+) -> Findings:
+    """What one round came to; everything that could be delivered has been."""
+    verdict = Verdict(answered, installation, brain)
+    return Findings(
+        rounds=1,
+        faults=faults,
+        posted=posted,
+        answered=verdict.answered,
+        lost=len(verdict.lost),
+        twice=len(verdict.twice),
+        changed=len(verdict.changed),
+        unseen=len(verdict.undelivered),
+        redelivered=verdict.duplicates,
+    )
+
+
+class Vendors:
+    """Several vendors at once, and what they remember together."""
+
+    def __init__(self, count: int, port: int, numbers: Iterator[int]) -> None:
+        self._vendors = [Vendor(port, numbers) for _ in range(count)]
+
+    def stop(self) -> tuple[list[int], int]:
+        """The numbers answered 2xx, and how many were posted."""
+        answered = [number for vendor in self._vendors for number in vendor.stop()]
+        return answered, sum(vendor.posted for vendor in self._vendors)

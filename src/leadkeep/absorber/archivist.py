@@ -7,9 +7,7 @@ large. What may not go stays, whatever the size.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -24,11 +22,10 @@ from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, Seg
 from leadkeep.models import RecordKind, SegmentProgress
 from leadkeep.settings.model import JournalSettings
 from leadkeep.store.base import Store
+from leadkeep.walltime import WallTime
 
 TIDY_EVERY_SECONDS = 60.0
 _DAY_US = 86_400_000_000
-_JUMP_US = 3_600_000_000
-"""Wall clock against boot clock: more than this is a jump, not a correction."""
 
 _log = structlog.get_logger("leadkeep.absorber")
 
@@ -53,7 +50,8 @@ class Archivist:
         readers: one for each journal.
         archive: where absorbed segments go.
         settings: `archive_days` and `archive_max_bytes`.
-        clock: wall clock for ages, boot clock to notice that the wall clock jumped.
+        clock: for ages.
+        wall: tells since when the wall clock can be believed for them; it is kept up to date here.
         troubles: the absorber's, to know which segments it read without fault; without it every
             segment is read once more before it is archived.
     """
@@ -67,6 +65,7 @@ class Archivist:
         settings: JournalSettings,
         clock: Clock,
         troubles: Troubles | None = None,
+        wall: WallTime | None = None,
     ) -> None:
         self._readers = tuple(readers)
         self._archive = archive
@@ -75,7 +74,8 @@ class Archivist:
         self._clock = clock
         self._troubles = troubles
         self._unfit: dict[UUID, str] = {}
-        self._ages = _Ages(clock, archive.folder / "tidied")
+        self._wall = wall or WallTime(clock)
+        self._steady_since_us = self._wall.steady_since_us()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tidy once a minute until `stop` is set."""
@@ -172,9 +172,7 @@ class Archivist:
     async def _prune(self, done: Tidied) -> None:
         kept = await asyncio.to_thread(self._archive.segments)
         over = sum(one.size for one in kept) - self._settings.archive_max_bytes
-        oldest_day = await asyncio.to_thread(
-            self._ages.oldest_day_to_keep, self._settings.archive_days
-        )
+        oldest_day = await asyncio.to_thread(self._oldest_day_to_keep)
         if any(one.archived_on < oldest_day for one in kept) or over > 0:
             progress = await self._store.progress()
             # After the progress was read: what is finished in it is covered by this checkpoint.
@@ -189,6 +187,20 @@ class Archivist:
                 over_bytes=over,
                 hint="See `leadkeep status` for what waits, or raise journal.archive_max_bytes.",
             )
+
+    def _oldest_day_to_keep(self) -> str:
+        """`YYYY-MM-DD`: what was archived on an earlier day is too old; empty: nothing is.
+
+        After a jump of the wall clock, or a gap that may have been one, nothing is for a day.
+        """
+        self._wall.remember()
+        now_us, since_us = self._clock.now_us(), self._wall.steady_since_us()
+        if since_us != self._steady_since_us:
+            self._steady_since_us = since_us
+            _log.warning("the wall clock has jumped; nothing is pruned for age for a day")
+        if now_us - since_us < _DAY_US:
+            return ""
+        return rfc3339(max(now_us - self._settings.archive_days * _DAY_US, 0))[:10]
 
     async def _prune_covered(
         self,
@@ -223,49 +235,3 @@ class Archivist:
                 "a segment has left the archive", segment=str(one.segment), day=one.archived_on
             )
         return over
-
-
-class _Ages:
-    """Which days are over, unless the wall clock cannot be believed.
-
-    After a jump, or a gap since the last round that may be one, nothing is too old until the boot
-    clock has counted a day.
-
-    Args:
-        path: file that keeps the wall time of the last round over restarts.
-    """
-
-    def __init__(self, clock: Clock, path: Path) -> None:
-        self._clock = clock
-        self._path = path
-        self._offset_us: int | None = None
-        self._believed_from_ms = 0
-
-    def oldest_day_to_keep(self, days: int) -> str:
-        """`YYYY-MM-DD`: what was archived on an earlier day is too old; empty: nothing is."""
-        now_us, boot_ms = self._clock.now_us(), self._clock.boottime_ms()
-        if self._has_jumped(now_us, boot_ms):
-            self._believed_from_ms = boot_ms + _DAY_US // 1_000
-            _log.warning("the wall clock has jumped, or was not watched; nothing is pruned for age")
-        self._remember(now_us)
-        if boot_ms < self._believed_from_ms:
-            return ""
-        return rfc3339(max(now_us - days * _DAY_US, 0))[:10]
-
-    def _has_jumped(self, now_us: int, boot_ms: int) -> bool:
-        offset_us, before_us = now_us - boot_ms * 1_000, self._offset_us
-        self._offset_us = offset_us
-        if before_us is not None:
-            return abs(offset_us - before_us) > _JUMP_US
-        return abs(now_us - self._last_round_us(now_us)) > _DAY_US
-
-    def _last_round_us(self, now_us: int) -> int:
-        try:
-            return int(self._path.read_text("ascii"))
-        except (OSError, ValueError):
-            return now_us
-
-    def _remember(self, now_us: int) -> None:
-        with contextlib.suppress(OSError):
-            # Without it the next start believes the clock, as the first one did.
-            self._path.write_text(f"{now_us}\n", "ascii")

@@ -20,6 +20,7 @@ from leadkeep.app.parts import (
     make_absorber,
     make_delivery,
     open_store,
+    wall_time,
 )
 from leadkeep.clock import SystemClock
 from leadkeep.settings.model import Settings
@@ -100,7 +101,10 @@ async def process_queue(
         StoreError: the store cannot be used.
         AlreadyRunning: another process has been absorbing for longer than we wait.
     """
-    async with open_store(settings) as store, make_delivery(settings, store) as delivery:
+    async with (
+        open_store(settings) as store,
+        make_delivery(settings, store, wall_time(settings)) as delivery,
+    ):
         absorbed = await make_absorber(settings, store, on_absorbed=lambda: None).absorb_available(
             wait_seconds=TURN_SECONDS
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leadkeep.journal.doorbell import Doorbell
     from leadkeep.journal.numbers import LeadNumbers
     from leadkeep.store.base import Store
+    from leadkeep.walltime import WallTime
 
 log = structlog.get_logger("leadkeep.app")
 
@@ -148,7 +149,15 @@ def make_absorber(settings: Settings, store: Store, *, on_absorbed: Callable[[],
     )
 
 
-def make_archivist(settings: Settings, store: Store, absorber: Absorber) -> Archivist:
+def wall_time(settings: Settings) -> WallTime:
+    from leadkeep.walltime import WallTime
+
+    return WallTime(SystemClock(), settings.data / "wall-time")
+
+
+def make_archivist(
+    settings: Settings, store: Store, absorber: Absorber, wall: WallTime
+) -> Archivist:
     from leadkeep.absorber.archivist import Archivist
 
     return Archivist(
@@ -158,11 +167,14 @@ def make_archivist(settings: Settings, store: Store, absorber: Absorber) -> Arch
         settings=settings.journal,
         clock=SystemClock(),
         troubles=absorber.troubles,
+        wall=wall,
     )
 
 
 @asynccontextmanager
-async def make_delivery(settings: Settings, store: Store) -> AsyncIterator[DeliveryWorker]:
+async def make_delivery(
+    settings: Settings, store: Store, wall: WallTime
+) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.destinations.http import HttpDestination
     from leadkeep.journal.outcomes import OutcomeLog
@@ -180,6 +192,7 @@ async def make_delivery(settings: Settings, store: Store) -> AsyncIterator[Deliv
             clock=clock,
             lease_ms=int(settings.worker.lease_seconds * 1_000),
             worker=f"{socket.gethostname()}:{os.getpid()}",
+            wall=wall,
             outcome_log=OutcomeLog(settings.archive_folder / "outcomes"),
             drain_seconds=settings.worker.drain_seconds,
         )

@@ -20,6 +20,7 @@ from leadkeep.app.parts import (
     make_archivist,
     make_delivery,
     open_store,
+    wall_time,
 )
 from leadkeep.clock import SystemClock
 from leadkeep.errors import StoreError
@@ -94,10 +95,11 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
     stop = stop_event(handover)
     async with AsyncExitStack() as resources:
         store = await resources.enter_async_context(open_store(settings, recover=True))
-        delivery = await resources.enter_async_context(make_delivery(settings, store))
+        wall = wall_time(settings)
+        delivery = await resources.enter_async_context(make_delivery(settings, store, wall))
         absorber = make_absorber(settings, store, on_absorbed=delivery.wake)
         resources.callback(absorber.close)
-        archivist = make_archivist(settings, store, absorber)
+        archivist = make_archivist(settings, store, absorber, wall)
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
         await adopt_unrouted(settings, store)
         say_ready(handover)()

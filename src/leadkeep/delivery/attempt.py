@@ -8,12 +8,12 @@ from typing import NamedTuple, assert_never
 import structlog
 
 from leadkeep.clock import Clock
-from leadkeep.delivery.jumps import ClockJumps
 from leadkeep.delivery.retry import Completed, Decision, GiveUp, RetryAt, decide
 from leadkeep.destinations.base import Destination, Reply
 from leadkeep.models import Claim, Outcome
 from leadkeep.settings.model import RetrySettings
 from leadkeep.states import Status
+from leadkeep.walltime import WallTime
 
 _log = structlog.get_logger("leadkeep.delivery")
 
@@ -35,7 +35,7 @@ class Attempter:
         destination: where to.
         policy: when to try again.
         clock: wall time for what is recorded, boot time for what is measured.
-        jumps: tells whether wall time can be believed for an age.
+        wall: tells since when wall time can be believed for an age.
         random: a number in [0, 1), for the jitter.
     """
 
@@ -45,13 +45,13 @@ class Attempter:
         policy: RetrySettings,
         *,
         clock: Clock,
-        jumps: ClockJumps,
+        wall: WallTime,
         random: Callable[[], float] = system_random,
     ) -> None:
         self._destination = destination
         self._policy = policy
         self._clock = clock
-        self._jumps = jumps
+        self._wall = wall
         self._random = random
 
     @property
@@ -91,10 +91,11 @@ class Attempter:
         return Finished(claim, _outcome(claim, reply, decision, started_at_ms, duration_ms))
 
     def _decide(self, claim: Claim, reply: Reply, started_at_ms: int, now_ms: int) -> Decision:
-        first = claim.first_attempt_at_ms
-        if first is None or self._jumps.seen():
-            # After a jump no age can be believed, and giving up can wait.
-            first = started_at_ms
+        first = claim.first_attempt_at_ms or started_at_ms
+        steady_since_ms = self._wall.steady_since_us() // 1000
+        if not steady_since_ms <= first <= started_at_ms:
+            # The clock has jumped since the first try: the age is counted anew from the jump.
+            first = min(steady_since_ms, started_at_ms)
         return decide(
             reply,
             attempt=claim.attempt,

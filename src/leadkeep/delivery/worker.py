@@ -14,7 +14,6 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery.announce import Announcer
 from leadkeep.delivery.attempt import Attempter, Finished
-from leadkeep.delivery.jumps import ClockJumps
 from leadkeep.delivery.lane import Lane
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.once import Budget, DeliveryRun, Progress, Tally, feed_once
@@ -28,6 +27,7 @@ from leadkeep.models import Claim, Recorded
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.states import Status
 from leadkeep.store.base import Store
+from leadkeep.walltime import WallTime
 
 RESCUE_SECONDS = 10.0
 LAST_RECORD_SECONDS = 15.0
@@ -60,6 +60,7 @@ class DeliveryWorker:
         lease_ms: int,
         worker: str,
         outcome_log: OutcomeLog | None = None,
+        wall: WallTime | None = None,
         drain_seconds: float = 25.0,
     ) -> None:
         self._store = store
@@ -70,10 +71,10 @@ class DeliveryWorker:
         self._rescuer = Rescuer(
             store, every_seconds=min(RESCUE_SECONDS, lease_ms / 3000), rescued=self.wake
         )
-        jumps = ClockJumps(clock)
+        wall = wall or WallTime(clock)
         self._lanes = [
             Lane(
-                Attempter(destination, settings[name].retry, clock=clock, jumps=jumps),
+                Attempter(destination, settings[name].retry, clock=clock, wall=wall),
                 concurrency=settings[name].concurrency,
                 store=store,
                 clock=clock,

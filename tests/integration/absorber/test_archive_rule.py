@@ -16,6 +16,7 @@ from leadkeep.models import SegmentProgress, Selection
 from leadkeep.settings.model import JournalSettings
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
+from leadkeep.walltime import WallTime
 from tests.fakes.clock import FakeClock
 from tests.integration.absorber.absorbing_bench import Bench, Storing, write
 from tests.store.builders import a_record, an_outcome
@@ -46,6 +47,7 @@ class Rig:
             settings=JournalSettings(archive_days=days, archive_max_bytes=max_bytes),
             clock=self.clock,
             troubles=troubles,
+            wall=WallTime(self.clock, self.bench.folder / "wall-time"),
         )
 
     async def absorbed_segment(self, leads: int = 2) -> UUID:

@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from leadkeep.clock import Clock
 from leadkeep.delivery.announce import Announcer
 from leadkeep.delivery.attempt import Attempter
-from leadkeep.delivery.jumps import ClockJumps
 from leadkeep.delivery.lane import AHEAD_MAX, Lane
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
@@ -22,6 +21,7 @@ from leadkeep.models import Claim
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.states import Status
 from leadkeep.store.base import Store
+from leadkeep.walltime import WallTime
 from tests.fakes.clock import FakeClock
 from tests.integration.delivery.raw_server import OK, raw_server, replies
 from tests.integration.delivery.workbench import Workbench, eventually, keys_of, workbench
@@ -52,7 +52,7 @@ def a_lane(
 ) -> Lane:
     policy = DestinationSettings(url="http://127.0.0.1/").retry
     return Lane(
-        Attempter(destination, policy, clock=clock, jumps=ClockJumps(clock)),
+        Attempter(destination, policy, clock=clock, wall=WallTime(clock)),
         concurrency=concurrency,
         store=store,
         clock=clock,

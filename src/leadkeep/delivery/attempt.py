@@ -86,16 +86,17 @@ class Attempter:
                 error_message=f"{claim.destination} failed inside Leadkeep ({what})",
             )
         duration_ms = self._clock.boottime_ms() - started
-        # Measured, not read: wall time may have jumped in between.
-        decision = self._decide(claim, reply, started_at_ms, started_at_ms + duration_ms)
+        decision = self._decide(claim, reply)
         return Finished(claim, _outcome(claim, reply, decision, started_at_ms, duration_ms))
 
-    def _decide(self, claim: Claim, reply: Reply, started_at_ms: int, now_ms: int) -> Decision:
-        first = claim.first_attempt_at_ms or started_at_ms
+    def _decide(self, claim: Claim, reply: Reply) -> Decision:
+        # The clock is read anew: it may have jumped since the attempt began.
         steady_since_ms = self._wall.steady_since_us() // 1000
-        if not steady_since_ms <= first <= started_at_ms:
-            # The clock has jumped since the first try: the age is counted anew from the jump.
-            first = min(steady_since_ms, started_at_ms)
+        now_ms = self._clock.now_us() // 1000
+        first = now_ms if claim.first_attempt_at_ms is None else claim.first_attempt_at_ms
+        if not steady_since_ms <= first <= now_ms:
+            # It has jumped since the first try: the age is counted anew from the jump.
+            first = min(steady_since_ms, now_ms)
         return decide(
             reply,
             attempt=claim.attempt,

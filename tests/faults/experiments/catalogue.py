@@ -1,10 +1,11 @@
 """Every experiment, in the order in which they are told of."""
 
-from tests.faults.experiments import crash_images, io_errors, kills, power_cuts
+from tests.faults.experiments import clock_jumps, crash_images, io_errors, kills, power_cuts
 
 EXPERIMENTS = (
     kills.EXPERIMENT,
     power_cuts.EXPERIMENT,
     io_errors.EXPERIMENT,
     crash_images.EXPERIMENT,
+    clock_jumps.EXPERIMENT,
 )

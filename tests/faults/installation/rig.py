@@ -48,6 +48,8 @@ class Brain(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.received: Counter[int] = Counter()
+        self.status = 200
+        """What it answers; a lead that it answers otherwise does not count as received."""
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _BrainAnswer)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -73,8 +75,10 @@ class _BrainAnswer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.take(body)
-        self.send_response(200)
+        status = self.server.status
+        if status == 200:
+            self.server.take(body)
+        self.send_response(status)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
@@ -251,8 +255,10 @@ class Installation:
             return db.execute(sql).fetchall()
 
     def waiting(self) -> int:
-        """Deliveries that are not completed."""
-        ((waiting,),) = self.rows("SELECT COUNT(*) FROM lead_queue WHERE status <> 'completed'")
+        """Deliveries that are not over, with success or without."""
+        ((waiting,),) = self.rows(
+            "SELECT COUNT(*) FROM lead_queue WHERE status NOT IN ('completed', 'failed')"
+        )
         return int(waiting)
 
     def _ready_pids(self) -> list[int]:

@@ -26,8 +26,8 @@ class Findings(msgspec.Struct):
     """More than once in the store."""
     changed: int = 0
     """In the store with other bytes."""
-    unseen: int = 0
-    """Answered, and neither delivered nor visibly waiting."""
+    undelivered: int = 0
+    """Answered, and not delivered in the end, although the destination takes everything again."""
     unexplained: int = 0
     """What the ledger cannot account for."""
     unjudged: int = 0
@@ -39,7 +39,12 @@ class Findings(msgspec.Struct):
     def losses(self) -> int:
         """All that must be none."""
         return (
-            self.lost + self.twice + self.changed + self.unseen + self.unexplained + self.unjudged
+            self.lost
+            + self.twice
+            + self.changed
+            + self.undelivered
+            + self.unexplained
+            + self.unjudged
         )
 
     def __add__(self, other: "Findings") -> "Findings":

@@ -30,6 +30,7 @@ from leadkeep.journal.segment import Segment
 from leadkeep.store.sqlite import absorbing
 from leadkeep.store.sqlite.store import SqliteStore
 from leadkeep.supervisor.supervise import Supervisor
+from leadkeep.walltime import WallTime
 
 # Faults, not designs: methods are replaced by functions that know only what they need.
 # mypy: disable-error-code="method-assign, assignment, misc"
@@ -129,9 +130,15 @@ def _go_on_after_an_error() -> None:
         calls.commit_group = commit_group
 
 
+def _believe_the_clock() -> None:
+    """Wall time is taken to have been steady for ever."""
+    WallTime.steady_since_us = lambda self: 0
+
+
 _CARELESS: dict[str, Callable[[], None]] = {
     "answers first": _answer_first,
     "never syncs": _never_sync,
+    "believes the clock": _believe_the_clock,
     "goes on after an error": _go_on_after_an_error,
 }
 

@@ -8,7 +8,9 @@ from tests.faults.rig.experiment import Findings
 
 def settle(installation: Installation) -> None:
     """Start it without faults, let everything be absorbed and delivered, and stop it."""
-    installation.faults = {"boot_id": installation.faults.get("boot_id")}
+    installation.faults = {
+        key: fault for key, fault in installation.faults.items() if key in {"boot_id", "clock_file"}
+    }
     installation.start()
     wait_until("the store exists", installation.store.exists)
     wait_until("all is delivered", lambda: not installation.waiting())
@@ -34,7 +36,7 @@ def judge(
         lost=len(verdict.lost),
         twice=len(verdict.twice),
         changed=len(verdict.changed),
-        unseen=len(verdict.undelivered),
+        undelivered=len(verdict.undelivered),
         redelivered=verdict.duplicates,
     )
 

@@ -74,9 +74,9 @@ def _report(everything: Sequence[tuple[Experiment, Progress]]) -> list[str]:
         "# What was tried, and what came of it",
         "",
         "Written by `bin/torture`, which anyone with root on a Debian machine can run; raw counts.",
-        "*Lost*: answered 2xx and not in the store. *Unseen*: answered, and neither delivered nor",
-        "waiting where a person sees it. *Unexplained*: what `leadkeep ledger` cannot account for.",
-        "*Again*: deliveries more than one for each lead, which at-least-once allows.",
+        "*Lost*: answered 2xx and not in the store. *Undelivered*: answered, and not delivered in",
+        "the end. *Unexplained*: what `leadkeep ledger` cannot account for. *Unjudged*: rounds that",
+        "ended in an error. *Again*: deliveries more than one for each lead: at-least-once has them.",
     ]
     for experiment, progress in everything:
         machine = progress.machine
@@ -90,7 +90,7 @@ def _report(everything: Sequence[tuple[Experiment, Progress]]) -> list[str]:
             f"{machine.sqlite}, Leadkeep {machine.leadkeep}; begun on {machine.day}.",
             "",
             f"| run | rounds | {experiment.fault} | posted | answered | lost | twice | changed "
-            "| unseen | unexplained | unjudged | again |",
+            "| undelivered | unexplained | unjudged | again |",
             "|---|---|---|---|---|---|---|---|---|---|---|---|",
             _row("Leadkeep", progress.findings),
             *(_row(f"control: {name}", found) for name, found in progress.controls.items()),
@@ -110,7 +110,7 @@ def _row(name: str, found: Findings) -> str:
         found.lost,
         found.twice,
         found.changed,
-        found.unseen,
+        found.undelivered,
         found.unexplained,
         found.unjudged,
         found.redelivered,

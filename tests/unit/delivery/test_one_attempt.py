@@ -30,12 +30,14 @@ class Told:
 
     name = "brain"
 
-    def __init__(self, reply: Reply | BaseException, clock: FakeClock) -> None:
+    def __init__(self, reply: Reply | BaseException, clock: FakeClock, jumps_by: float) -> None:
         self._reply = reply
         self._clock = clock
+        self._jumps_by = jumps_by
 
     async def attempt(self, claim: Claim) -> Reply:
         self._clock.advance(1.5)
+        self._clock.jump(self._jumps_by)
         if isinstance(self._reply, BaseException):
             raise self._reply
         return self._reply
@@ -50,10 +52,11 @@ async def outcome_of(
     *,
     clock: FakeClock | None = None,
     wall: WallTime | None = None,
+    jumps_by: float = 0.0,
 ) -> Outcome:
     clock = clock or FakeClock()
     attempter = Attempter(
-        Told(reply, clock),
+        Told(reply, clock, jumps_by),
         RetrySettings(),
         clock=clock,
         wall=wall or WallTime(clock),
@@ -119,6 +122,17 @@ async def test_no_lead_is_given_up_because_the_wall_clock_jumped(jump_seconds: i
     # Its age is counted from the jump: it is not tried for ever either.
     outcome = await outcome_of(BUSY, claim, clock=clock, wall=wall)
     assert outcome.status is Status.FAILED
+
+
+@pytest.mark.parametrize("jump_seconds", [10 * 365 * 86_400, -10 * 365 * 86_400])
+async def test_a_jump_during_an_attempt_makes_no_lead_old(jump_seconds: int) -> None:
+    clock = FakeClock()
+    wall = WallTime(clock)
+    claim = a_claim(attempt=2, first_attempt_at_ms=clock.now_ms)
+    outcome = await outcome_of(BUSY, claim, clock=clock, wall=wall, jumps_by=jump_seconds)
+    assert outcome.status is Status.PENDING
+    assert outcome.next_attempt_at_ms is not None
+    assert abs(outcome.next_attempt_at_ms - clock.now_ms) <= 900_000
 
 
 async def test_a_cancelled_attempt_is_an_attempt_too() -> None:

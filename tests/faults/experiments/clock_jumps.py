@@ -1,0 +1,86 @@
+"""Wall time jumps by a day and by ten years, forwards and back, over kills, restarts and boots."""
+
+import itertools
+import random
+import time
+from functools import partial
+from pathlib import Path
+
+from tests.faults.experiments.kills import FAULTY
+from tests.faults.installation.rig import Brain, Installation, wait_until
+from tests.faults.rig.experiment import Control, Experiment, Findings
+from tests.faults.rig.judging import Vendors, judge, settle
+
+DAY = 86_400
+JUMPS = (DAY, -DAY, 3_650 * DAY, -3_650 * DAY)
+LIVES = 2
+VENDORS = 2
+
+
+def jump_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
+    """Jump while leads are tried in vain and leases are held, and while nothing runs."""
+    chance = random.Random(seed)
+    brain = Brain()
+    clock = folder / "clock"
+    clock.write_text("0")
+    installation = Installation(folder, brain, FAULTY)
+    numbers = itertools.count(1)
+    answered: list[int] = []
+    posted = jumps = 0
+    shift = 0
+    try:
+        for life in range(LIVES):
+            installation.faults = {
+                "boot_id": f"{seed}-{life // chance.choice([1, 2])}",
+                "clock_file": str(clock),
+                "careless": careless,
+            }
+            brain.status = 503  # So that every lead has a first try before the clock jumps.
+            installation.start()
+            vendors = Vendors(VENDORS, installation.port, numbers)
+            wait_until("leads were tried", lambda: _tried(installation))
+            for _ in range(2):
+                time.sleep(chance.uniform(0.2, 0.5))
+                # Ten years forwards at least once: the jump that makes everything look old.
+                shift += JUMPS[2] if jumps == 0 else chance.choice(JUMPS)
+                clock.write_text(str(shift))
+                jumps += 1
+            time.sleep(0.5)
+            installation.abandon()
+            some, tried = vendors.stop()
+            answered += some
+            posted += tried
+            shift += chance.choice(JUMPS)
+            clock.write_text(str(shift))
+            jumps += 1
+        installation.faults["boot_id"] = f"{seed}-end"
+        installation.start()
+        time.sleep(0.5)  # Of tries in vain after the last jump.
+        installation.abandon()
+        brain.status = 200
+        settle(installation)
+        return judge(installation, brain, answered, posted=posted, faults=jumps)
+    finally:
+        installation.abandon()
+        brain.shutdown()
+        brain.server_close()
+
+
+def _tried(installation: Installation) -> bool:
+    if not installation.store.exists():
+        return False
+    ((tries,),) = installation.rows("SELECT COUNT(*) FROM attempts")
+    return bool(tries)
+
+
+EXPERIMENT = Experiment(
+    name="clock-jumps",
+    claim="Whatever the wall clock does, no lead expires, none is stuck, and no number is given "
+    "twice.",
+    fault="jumps",
+    run=jump_under_load,
+    controls=(
+        Control("ages are believed", partial(jump_under_load, careless="believes the clock")),
+    ),
+    long_rounds=50,
+)

@@ -1,6 +1,13 @@
 """Every experiment, in the order in which they are told of."""
 
-from tests.faults.experiments import clock_jumps, crash_images, io_errors, kills, power_cuts
+from tests.faults.experiments import (
+    clock_jumps,
+    crash_images,
+    destinations,
+    io_errors,
+    kills,
+    power_cuts,
+)
 
 EXPERIMENTS = (
     kills.EXPERIMENT,
@@ -8,4 +15,5 @@ EXPERIMENTS = (
     io_errors.EXPERIMENT,
     crash_images.EXPERIMENT,
     clock_jumps.EXPERIMENT,
+    destinations.EXPERIMENT,
 )

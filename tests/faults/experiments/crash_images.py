@@ -115,6 +115,7 @@ EXPERIMENT = Experiment(
     "journal opens and has every lead that was answered before.",
     fault="images",
     run=partial(cut_everywhere, images=100),
+    short=partial(cut_everywhere, images=60),
     controls=(
         Control("commits are not synced", partial(cut_everywhere, images=50, careless=True)),
     ),

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
 DEADLINE_SECONDS = 60.0
@@ -37,6 +37,16 @@ def wait_until(
     while not condition():
         assert possible() and time.monotonic() < give_up_at, f"never: {what}"
         time.sleep(0.02)
+
+
+class Destination(Protocol):
+    """What the rig wants of a destination: where it is, and its own record."""
+
+    received: Counter[int]
+
+    @property
+    def url(self) -> str:
+        """Where to deliver to."""
 
 
 class Brain(ThreadingHTTPServer):
@@ -144,17 +154,19 @@ class Installation:
         program: what to run as `leadkeep`.
         data: its data folder; not given: in `folder`.
         store: its SQLite file; not given: in `data`.
+        destination: further lines for its destination's table.
         settings: further lines for its configuration's start, and tables.
     """
 
     def __init__(
         self,
         folder: Path,
-        brain: Brain,
+        brain: Destination,
         program: Sequence[str] = LEADKEEP,
         *,
         data: Path | None = None,
         store: Path | None = None,
+        destination: str = "",
         settings: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -174,7 +186,7 @@ class Installation:
             f'data = "{self.data}"\n[intake]\nlisten = ["127.0.0.1:{self.port}"]\n'
             'admin_listen = "off"\n'
             '[worker]\nadmin_listen = "off"\nlease_seconds = 2\n'
-            f'[destinations.brain]\nurl = "{brain.url}"\n'
+            f'[destinations.brain]\nurl = "{brain.url}"\n{destination}'
             "[destinations.brain.retry]\nfirst_seconds = 0.1\nlongest_seconds = 0.5\n"
             f'[store]\npath = "{self.store}"\n[sources.lqf]\npaths = ["*"]\n{settings}'
         )
@@ -286,7 +298,9 @@ class Installation:
 class Verdict:
     """What became of the answered leads, from the store and from the destination."""
 
-    def __init__(self, answered: Sequence[int], installation: Installation, brain: Brain) -> None:
+    def __init__(
+        self, answered: Sequence[int], installation: Installation, brain: Destination
+    ) -> None:
         stored = [
             (json.loads(body)["number"], body)
             for (body,) in installation.rows("SELECT body FROM leads")

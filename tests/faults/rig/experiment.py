@@ -79,6 +79,8 @@ class Experiment(msgspec.Struct, frozen=True):
     controls: tuple[Control, ...]
     why_not_here: Callable[[], str] = lambda: ""
     """Why it cannot run on this machine; empty: it can."""
+    short: Round | None = None
+    """The same with less of everything, for the tests; not given: as in the long run."""
     short_rounds: int = 1
     """Rounds of the test that runs with all others."""
     long_rounds: int = 100

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tests.faults.installation.rig import Brain, Installation, Vendor, Verdict, wait_until
+from tests.faults.installation.rig import Destination, Installation, Vendor, Verdict, wait_until
 from tests.faults.rig.experiment import Findings
 
 
@@ -24,7 +24,12 @@ def settle(installation: Installation) -> None:
 
 
 def judge(
-    installation: Installation, brain: Brain, answered: Sequence[int], *, posted: int, faults: int
+    installation: Installation,
+    brain: Destination,
+    answered: Sequence[int],
+    *,
+    posted: int,
+    faults: int,
 ) -> Findings:
     """What one round came to; everything that could be delivered has been."""
     verdict = Verdict(answered, installation, brain)
@@ -46,6 +51,10 @@ class Vendors:
 
     def __init__(self, count: int, port: int, numbers: Iterator[int]) -> None:
         self._vendors = [Vendor(port, numbers) for _ in range(count)]
+
+    def answered_so_far(self) -> int:
+        """How many were answered 2xx."""
+        return sum(len(vendor.answered) for vendor in self._vendors)
 
     def stop(self) -> tuple[list[int], int]:
         """The numbers answered 2xx, and how many were posted."""

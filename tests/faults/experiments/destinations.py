@@ -1,0 +1,59 @@
+"""A destination that misbehaves in one of some forty ways, and in the end takes each lead."""
+
+import itertools
+from functools import partial
+from pathlib import Path
+
+from tests.faults.experiments.kills import FAULTY
+from tests.faults.installation.rig import Installation, wait_until
+from tests.faults.rig.experiment import Control, Experiment, Findings
+from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.moody_brain import MOODS, MoodyBrain
+
+VENDORS = 2
+_MOODS = tuple(MOODS)
+
+
+def deliver_to_a_moody_brain(
+    folder: Path, seed: int, *, leads: int, careless: str = ""
+) -> Findings:
+    """Every lead meets the same misbehaviour twice.
+
+    Args:
+        seed: picks the misbehaviour: so many seeds in a row go through all of them.
+        leads: at least so many are answered.
+    """
+    brain = MoodyBrain(_MOODS[seed % len(_MOODS)])
+    installation = Installation(folder, brain, FAULTY, destination="timeout_seconds = 0.5\n")
+    installation.faults = {"careless": careless}
+    try:
+        installation.start()
+        vendors = Vendors(VENDORS, installation.port, itertools.count(1))
+        wait_until("enough leads were answered", lambda: vendors.answered_so_far() >= leads)
+        answered, posted = vendors.stop()
+        wait_until("they are in the store", installation.store.exists)
+        wait_until("all is delivered", lambda: not installation.waiting())
+        installation.stop()
+        settle(installation)
+        return judge(installation, brain, answered, posted=posted, faults=brain.misbehaved)
+    finally:
+        installation.abandon()
+        brain.shutdown()
+        brain.server_close()
+
+
+EXPERIMENT = Experiment(
+    name="destinations",
+    claim=f"In none of {len(MOODS)} ways in which a destination misbehaves is a lead lost.",
+    fault="misbehaviours",
+    run=partial(deliver_to_a_moody_brain, leads=1_000),
+    short=partial(deliver_to_a_moody_brain, leads=40),
+    controls=(
+        Control(
+            "any reply counts as success",
+            partial(deliver_to_a_moody_brain, leads=20, careless="believes any reply"),
+        ),
+    ),
+    short_rounds=len(MOODS) // 8,
+    long_rounds=len(MOODS),
+)

@@ -34,7 +34,7 @@ from leadkeep.supervisor.supervise import Supervisor
 from leadkeep.walltime import WallTime
 
 # Faults, not designs: methods are replaced by functions that know only what they need.
-# mypy: disable-error-code="method-assign, assignment, misc"
+# mypy: disable-error-code="method-assign, assignment, misc, attr-defined"
 
 _BOTH_CALLS = (syscalls.Syscalls, syscalls.SyncedWrites)
 

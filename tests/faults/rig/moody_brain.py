@@ -1,6 +1,4 @@
-"""A destination that treats each lead badly for its first tries, in one of many ways, and then takes
-it.
-"""
+"""A destination that treats each lead badly at first, in one of many ways, and then takes it."""
 
 import json
 import socket

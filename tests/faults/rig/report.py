@@ -75,8 +75,9 @@ def _report(everything: Sequence[tuple[Experiment, Progress]]) -> list[str]:
         "",
         "Written by `bin/torture`, which anyone with root on a Debian machine can run; raw counts.",
         "*Lost*: answered 2xx and not in the store. *Undelivered*: answered, and not delivered in",
-        "the end. *Unexplained*: what `leadkeep ledger` cannot account for. *Unjudged*: rounds that",
-        "ended in an error. *Again*: deliveries more than one for each lead: at-least-once has them.",
+        "the end. *Unexplained*: what `leadkeep ledger` cannot account for. *Unjudged*: rounds",
+        "that ended in an error. *Again*: deliveries more than one for each lead, which",
+        "at-least-once allows.",
     ]
     for experiment, progress in everything:
         machine = progress.machine

@@ -7,6 +7,7 @@ from tests.faults.experiments import (
     io_errors,
     kills,
     power_cuts,
+    upgrades,
 )
 
 EXPERIMENTS = (
@@ -15,5 +16,6 @@ EXPERIMENTS = (
     io_errors.EXPERIMENT,
     crash_images.EXPERIMENT,
     clock_jumps.EXPERIMENT,
+    upgrades.EXPERIMENT,
     destinations.EXPERIMENT,
 )

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import socket
 import socketserver
 import sqlite3
 import subprocess
@@ -176,6 +177,8 @@ class Installation:
         self.program = tuple(program)
         self.faults: dict[str, object] = {}
         """For `faulty_leadkeep`, from the next start on."""
+        self.held_socket: socket.socket | None = None
+        """The door's, held open over restarts, as systemd's socket activation does."""
         self.restarts = 0
         """How often a supervisor that is gone now had to start a child again."""
         self.log_level = "warning"
@@ -193,11 +196,17 @@ class Installation:
 
     def start(self) -> None:
         """Start it; returns when both of its processes serve."""
+        command = [*self.program, "serve"]
+        if self.held_socket is not None:
+            # As systemd would: the open socket as descriptor 3, meant for this process alone.
+            script = f"export LISTEN_FDS=1 LISTEN_PID=$$; exec 3<&{self.held_socket.fileno()}; "
+            command = ["bash", "-c", script + 'exec "$@"', "activate", *command]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.program, "serve"],
+                command,
                 cwd=self.folder,
                 stderr=log,
+                pass_fds=[self.held_socket.fileno()] if self.held_socket else [],
                 env={
                     **os.environ,
                     "LEADKEEP_LOG_LEVEL": self.log_level,
@@ -230,6 +239,19 @@ class Installation:
                 "it serves again",
                 lambda: len(self._ready_pids()) == 2 and not dead & set(self._ready_pids()),
             )
+
+    def reload(self) -> None:
+        """Have it look at its configuration anew (SIGHUP)."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def generation(self) -> int:
+        """How often new settings have come into force."""
+        return int(self._told().get("generation", -1))
+
+    def said(self, text: str) -> int:
+        """How often its log has this."""
+        return (self.folder / "log").read_text("utf-8", "replace").count(text)
 
     def freeze(self, role: str) -> None:
         """Stop a child without ending it: what it has not done yet stays undone."""

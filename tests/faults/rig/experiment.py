@@ -30,6 +30,8 @@ class Findings(msgspec.Struct):
     """Answered, and not delivered in the end, although the destination takes everything again."""
     unexplained: int = 0
     """What the ledger cannot account for."""
+    failed: int = 0
+    """Requests that were not answered 2xx, in experiments in which all of them must be."""
     unjudged: int = 0
     """Rounds that ended in an error, of Leadkeep's or of the rig's: nobody knows what they lost."""
     redelivered: int = 0
@@ -44,6 +46,7 @@ class Findings(msgspec.Struct):
             + self.changed
             + self.undelivered
             + self.unexplained
+            + self.failed
             + self.unjudged
         )
 

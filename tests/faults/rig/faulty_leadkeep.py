@@ -5,6 +5,7 @@ What the supervisor starts has the same faults. Keys:
 - `boot_id`: the machine says that it was booted anew.
 - `die_at`, `die_after`: SIGKILL itself when it comes to this point for the so-and-so-many-th time.
 - `clock_file`: a file with seconds that are added to the wall clock.
+- `bad_migration`: a file; while it is there, this version brings a migration that fails.
 - `careless`: a control, see `_CARELESS`: a promise that is not kept, which must be noticed.
 """
 
@@ -28,7 +29,7 @@ from leadkeep.journal import syscalls
 from leadkeep.journal.archive import Archive
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.segment import Segment
-from leadkeep.store.sqlite import absorbing
+from leadkeep.store.sqlite import absorbing, migrations
 from leadkeep.store.sqlite.store import SqliteStore
 from leadkeep.supervisor.supervise import Supervisor
 from leadkeep.walltime import WallTime
@@ -161,6 +162,18 @@ def _shift_clock(path: Path) -> None:
     clock.SystemClock.now_us = now_us
 
 
+def _bring_a_bad_migration(path: Path) -> None:
+    real = migrations.known_migrations
+
+    def known_migrations() -> tuple[migrations.Migration, ...]:
+        # Half of it runs before it fails.
+        bad = "CREATE TABLE half_done (id INTEGER); CREATE TABLE leads (id INTEGER);"
+        more = (migrations.Migration(9999, "bad", bad),) if path.exists() else ()
+        return (*real(), *more)
+
+    migrations.known_migrations = known_migrations
+
+
 def _make_faulty(faults: dict[str, Any]) -> None:
     if boot_id := faults.get("boot_id"):
         clock._read_boot_id = lambda: boot_id
@@ -168,6 +181,8 @@ def _make_faulty(faults: dict[str, Any]) -> None:
         _die_at(point, faults["die_after"])
     if path := faults.get("clock_file"):
         _shift_clock(Path(path))
+    if path := faults.get("bad_migration"):
+        _bring_a_bad_migration(Path(path))
     if careless := faults.get("careless"):
         _CARELESS[careless]()
 

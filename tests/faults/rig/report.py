@@ -75,9 +75,9 @@ def _report(everything: Sequence[tuple[Experiment, Progress]]) -> list[str]:
         "",
         "Written by `bin/torture`, which anyone with root on a Debian machine can run; raw counts.",
         "*Lost*: answered 2xx and not in the store. *Undelivered*: answered, and not delivered in",
-        "the end. *Unexplained*: what `leadkeep ledger` cannot account for. *Unjudged*: rounds",
-        "that ended in an error. *Again*: deliveries more than one for each lead, which",
-        "at-least-once allows.",
+        "the end. *Unexplained*: what `leadkeep ledger` cannot account for. *Failed*: requests",
+        "not answered 2xx where all must be. *Unjudged*: rounds that ended in an error. *Again*:",
+        "deliveries more than one for each lead, which at-least-once allows.",
     ]
     for experiment, progress in everything:
         machine = progress.machine
@@ -91,8 +91,8 @@ def _report(everything: Sequence[tuple[Experiment, Progress]]) -> list[str]:
             f"{machine.sqlite}, Leadkeep {machine.leadkeep}; begun on {machine.day}.",
             "",
             f"| run | rounds | {experiment.fault} | posted | answered | lost | twice | changed "
-            "| undelivered | unexplained | unjudged | again |",
-            "|---|---|---|---|---|---|---|---|---|---|---|---|",
+            "| undelivered | unexplained | failed | unjudged | again |",
+            "|" + "---|" * 13,
             _row("Leadkeep", progress.findings),
             *(_row(f"control: {name}", found) for name, found in progress.controls.items()),
         ]
@@ -113,6 +113,7 @@ def _row(name: str, found: Findings) -> str:
         found.changed,
         found.undelivered,
         found.unexplained,
+        found.failed,
         found.unjudged,
         found.redelivered,
     )

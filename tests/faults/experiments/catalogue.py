@@ -1,6 +1,7 @@
 """Every experiment, in the order in which they are told of."""
 
 from tests.faults.experiments import (
+    abuse,
     clock_jumps,
     crash_images,
     destinations,
@@ -17,5 +18,6 @@ EXPERIMENTS = (
     crash_images.EXPERIMENT,
     clock_jumps.EXPERIMENT,
     upgrades.EXPERIMENT,
+    abuse.EXPERIMENT,
     destinations.EXPERIMENT,
 )

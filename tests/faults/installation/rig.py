@@ -72,8 +72,10 @@ class Brain(ThreadingHTTPServer):
 
     def take(self, body: bytes) -> None:
         """Note one delivery."""
-        with self._lock:
-            self.received[json.loads(body)["number"]] += 1
+        number = number_in(body)
+        if number is not None:
+            with self._lock:
+                self.received[number] += 1
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A worker that was killed while it delivered is what this is for."""
@@ -145,6 +147,14 @@ def payload(number: int) -> bytes:
     """The lead with this number: its bytes follow from it."""
     filling = random.Random(number).randbytes(40).hex()
     return json.dumps({"number": number, "name": "Marisol", "filling": filling}).encode()
+
+
+def number_in(body: bytes) -> int | None:
+    """The number of the vendors' lead with this body; None: it is somebody else's."""
+    try:
+        return int(json.loads(body)["number"])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 class Installation:
@@ -253,9 +263,13 @@ class Installation:
         """How often its log has this."""
         return (self.folder / "log").read_text("utf-8", "replace").count(text)
 
+    def pid(self, role: str) -> int:
+        """Process id of a child."""
+        return int(self._told()["children"][role]["pid"])
+
     def freeze(self, role: str) -> None:
         """Stop a child without ending it: what it has not done yet stays undone."""
-        os.kill(self._told()["children"][role]["pid"], signal.SIGSTOP)
+        os.kill(self.pid(role), signal.SIGSTOP)
 
     def stop(self) -> None:
         """End it in good order."""
@@ -323,10 +337,8 @@ class Verdict:
     def __init__(
         self, answered: Sequence[int], installation: Installation, brain: Destination
     ) -> None:
-        stored = [
-            (json.loads(body)["number"], body)
-            for (body,) in installation.rows("SELECT body FROM leads")
-        ]
+        bodies = (body for (body,) in installation.rows("SELECT body FROM leads"))
+        stored = [(number, body) for body in bodies if (number := number_in(body)) is not None]
         times = Counter(number for number, _ in stored)
         self.answered = len(answered)
         self.lost = sorted(number for number in answered if not times[number])

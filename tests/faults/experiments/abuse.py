@@ -1,0 +1,99 @@
+"""The door is abused while good vendors post on connections of their own."""
+
+import itertools
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from tests.faults.experiments.kills import FAULTY
+from tests.faults.installation.rig import Brain, Installation, free_port, wait_until
+from tests.faults.rig.abuse import ABUSES
+from tests.faults.rig.experiment import Control, Experiment, Findings
+from tests.faults.rig.judging import Vendors, judge, settle
+
+VENDORS = 3
+_ABUSES = tuple(ABUSES)
+
+
+def abuse_the_door(folder: Path, seed: int) -> Findings:
+    """Every request of the good vendors is answered 2xx, and the door goes on afterwards.
+
+    Args:
+        seed: picks the abuse: so many seeds in a row go through all of them.
+    """
+    brain = Brain()
+    installation = Installation(folder, brain, FAULTY)
+    try:
+        installation.start()
+        vendors = Vendors(VENDORS, installation.port, itertools.count(1))
+        wait_until("they are connected", lambda: vendors.answered_so_far() > VENDORS)
+        pid = installation.pid("intake")
+        abuse = ABUSES[_ABUSES[seed % len(_ABUSES)]]
+        done = abuse(installation.port, pid, random.Random(seed))
+        answered, posted = vendors.stop()
+        assert installation.pid("intake") == pid, "the door has died of it"
+        newcomer = Vendors(1, installation.port, itertools.count(1_000_000_000))
+        wait_until("who comes now is answered", lambda: newcomer.answered_so_far() > 0)
+        more, _ = newcomer.stop()
+        installation.stop()
+        settle(installation)
+        found = judge(installation, brain, [*answered, *more], posted=posted, faults=done)
+        return msgspec.structs.replace(found, failed=posted - len(answered))
+    finally:
+        installation.abandon()
+        brain.shutdown()
+        brain.server_close()
+
+
+SINGLE_MINDED = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Door(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+HTTPServer.request_queue_size = 512
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Door).serve_forever()
+"""
+
+
+def abuse_a_plain_server(folder: Path, seed: int) -> Findings:
+    """A server that hears one connection at a time."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", SINGLE_MINDED, str(port)])
+    try:
+        time.sleep(0.5)
+        vendors = Vendors(VENDORS, port, itertools.count(1))
+        done = ABUSES["slow headers"](port, process.pid, random.Random(seed))
+        answered, posted = vendors.stop()
+    finally:
+        process.kill()
+        process.wait()
+    return Findings(
+        rounds=1,
+        faults=done,
+        posted=posted,
+        answered=len(answered),
+        failed=posted - len(answered),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="abuse",
+    claim=f"In none of {len(ABUSES)} ways to abuse the door does a good vendor's request fail.",
+    fault="abuses",
+    run=abuse_the_door,
+    controls=(Control("a server that hears one connection at a time", abuse_a_plain_server),),
+    short_rounds=4,
+    long_rounds=5 * len(ABUSES),
+    long_control_rounds=2,
+)

@@ -103,13 +103,20 @@ class _BrainAnswer(BaseHTTPRequestHandler):
 class Vendor(threading.Thread):
     """Posts each lead exactly once and remembers which were answered 2xx."""
 
-    def __init__(self, port: int, numbers: Iterator[int], pause_seconds: float = 0.002) -> None:
+    def __init__(
+        self,
+        port: int,
+        numbers: Iterator[int],
+        pause_seconds: float = 0.002,
+        timeout_seconds: float = 10,
+    ) -> None:
         super().__init__(daemon=True)
         self.answered: list[int] = []
         self.posted = 0
         self._port = port
         self._numbers = numbers
         self._pause = pause_seconds
+        self._timeout = timeout_seconds
         self._stopping = threading.Event()
         self.start()
 
@@ -121,7 +128,9 @@ class Vendor(threading.Thread):
             self.posted += 1
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+                    connection = http.client.HTTPConnection(
+                        "127.0.0.1", self._port, timeout=self._timeout
+                    )
                 connection.request("POST", "/hooks/lqf?sub=1", payload(number))
                 reply = connection.getresponse()
                 reply.read()

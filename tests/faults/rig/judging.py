@@ -49,8 +49,12 @@ def judge(
 class Vendors:
     """Several vendors at once, and what they remember together."""
 
-    def __init__(self, count: int, port: int, numbers: Iterator[int]) -> None:
-        self._vendors = [Vendor(port, numbers) for _ in range(count)]
+    def __init__(
+        self, count: int, port: int, numbers: Iterator[int], *, timeout_seconds: float = 10
+    ) -> None:
+        self._vendors = [
+            Vendor(port, numbers, timeout_seconds=timeout_seconds) for _ in range(count)
+        ]
 
     def answered_so_far(self) -> int:
         """How many were answered 2xx."""

@@ -8,6 +8,7 @@ from tests.faults.experiments import (
     io_errors,
     kills,
     power_cuts,
+    store_troubles,
     upgrades,
 )
 
@@ -17,6 +18,7 @@ EXPERIMENTS = (
     io_errors.EXPERIMENT,
     crash_images.EXPERIMENT,
     clock_jumps.EXPERIMENT,
+    store_troubles.EXPERIMENT,
     upgrades.EXPERIMENT,
     abuse.EXPERIMENT,
     destinations.EXPERIMENT,

@@ -278,7 +278,11 @@ class Installation:
 
     def freeze(self, role: str) -> None:
         """Stop a child without ending it: what it has not done yet stays undone."""
-        os.kill(self.pid(role), signal.SIGSTOP)
+        self.signal(role, signal.SIGSTOP)
+
+    def signal(self, role: str, number: signal.Signals) -> None:
+        """Send a child a signal."""
+        os.kill(self.pid(role), number)
 
     def stop(self) -> None:
         """End it in good order."""

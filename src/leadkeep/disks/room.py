@@ -45,18 +45,20 @@ class Step(Enum):
     MAKE = auto()
 
 
-def next_step(reserve: Reserve, *, free: int, ballast: int, met_full: bool, lately: bool) -> Step:
+def next_step(
+    reserve: Reserve, *, free: int, ballast: int, met_full: bool, lied_lately: bool
+) -> Step:
     """What to do now.
 
     Args:
         free: bytes that may be written to the volume.
         ballast: size of the ballast that stands there; 0: none.
         met_full: a write has been refused for want of room, whatever `free` says.
-        lately: that happened not long ago.
+        lied_lately: that happened not long ago although `free` was enough.
     """
     if ballast and (reserve.ballast == 0 or met_full or free < reserve.low_water):
         return Step.THROW_OFF
-    if ballast != reserve.ballast and free + ballast >= reserve.plenty and not lately:
+    if ballast != reserve.ballast and free + ballast >= reserve.plenty and not lied_lately:
         return Step.MAKE
     return Step.NOTHING
 

@@ -88,11 +88,13 @@ class RoomWatch:
     def met_full(self, folder: Path) -> None:
         """A write to a folder was refused for want of room. From any thread; does not block."""
         try:
-            device = device_of(folder)
+            device, free = device_of(folder), free_bytes(folder)
         except OSError:
             return
         for volume in self._volumes:
             if volume.device == device:
+                # Asked now: at the next look somebody may have made room.
+                volume.lied = volume.lied or free >= self._reserve.left_by_door
                 volume.met_full = True
 
     def details(self) -> list[Mapping[str, object]]:
@@ -109,12 +111,15 @@ class _Volume:
     def __init__(self, folder: Path, reserve: Reserve) -> None:
         self.device = device_of(folder)
         self.met_full = False
+        """A write was refused since the last look."""
+        self.lied = False
+        """And the disk claimed to have room."""
         self._folder = folder
         self._reserve = reserve
         self._ballast = Ballast(folder, reserve.ballast)
         self._free = 0
         self._standing = 0
-        self._full_at = float("-inf")
+        self._lied_at = float("-inf")
         self._said_at = float("-inf")
         self._unseen = ""
 
@@ -138,14 +143,14 @@ class _Volume:
         """
         self._measure()
         met_full, self.met_full = self.met_full, False
-        if met_full:
-            self._full_at = now
+        if self.lied:
+            self.lied, self._lied_at = False, now
         step = next_step(
             self._reserve,
             free=self._free,
             ballast=self._standing,
             met_full=met_full,
-            lately=now - self._full_at < _LATELY_SECONDS,
+            lied_lately=now - self._lied_at < _LATELY_SECONDS,
         )
         if step is Step.THROW_OFF:
             self._throw_off(now)

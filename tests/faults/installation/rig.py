@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
 DEADLINE_SECONDS = 60.0
+FILLING = 40
 
 
 def wait_until(what: str, condition: Callable[[], bool]) -> None:
@@ -82,12 +83,27 @@ class _BrainAnswer(BaseHTTPRequestHandler):
 
 
 class Vendor(threading.Thread):
-    """Posts each lead exactly once and remembers which were answered 2xx."""
+    """Posts each lead exactly once and remembers which were answered 2xx.
 
-    def __init__(self, port: int, numbers: Iterator[int], pause_seconds: float = 0.002) -> None:
+    Args:
+        filling: random bytes in each lead, which makes it twice as long and more.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        numbers: Iterator[int],
+        pause_seconds: float = 0.002,
+        *,
+        filling: int = FILLING,
+    ) -> None:
         super().__init__(daemon=True)
         self.answered: list[int] = []
+        self.refused: list[int] = []
+        """Those that were answered 503."""
+        self.unanswered: list[int] = []
         self.posted = 0
+        self._filling = filling
         self._port = port
         self._numbers = numbers
         self._pause = pause_seconds
@@ -103,12 +119,17 @@ class Vendor(threading.Thread):
             try:
                 if connection is None:
                     connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-                connection.request("POST", "/hooks/lqf?sub=1", payload(number))
+                connection.request("POST", "/hooks/lqf?sub=1", payload(number, self._filling))
                 reply = connection.getresponse()
                 reply.read()
                 if 200 <= reply.status < 300:
                     self.answered.append(number)
+                elif reply.status == 503 and reply.headers["Retry-After"]:
+                    self.refused.append(number)
+                else:
+                    self.unanswered.append(number)
             except (OSError, http.client.HTTPException):
+                self.unanswered.append(number)
                 if connection is not None:
                     connection.close()
                 connection = None
@@ -124,47 +145,66 @@ class Vendor(threading.Thread):
         return self.answered
 
 
-def payload(number: int) -> bytes:
+def payload(number: int, filling: int = FILLING) -> bytes:
     """The lead with this number: its bytes follow from it."""
-    filling = random.Random(number).randbytes(40).hex()
-    return json.dumps({"number": number, "name": "Marisol", "filling": filling}).encode()
+    filled = random.Random(number).randbytes(filling).hex()
+    return json.dumps({"number": number, "name": "Marisol", "filling": filled}).encode()
 
 
 class Installation:
     """`leadkeep serve` in a folder of its own; every process of it may be killed.
 
     Args:
+        folder: where it is started; its log and configuration are there.
         program: what to run as `leadkeep`.
+        data: its data folder; None: `data` in the folder.
+        settings: more of them, by dotted key, written as in TOML.
     """
 
-    def __init__(self, folder: Path, brain: Brain, program: Sequence[str] = LEADKEEP) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        brain: Brain,
+        program: Sequence[str] = LEADKEEP,
+        *,
+        data: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.program = tuple(program)
+        self.data = data or folder / "data"
         self.log_level = "warning"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.config = folder / "leadkeep.toml"
-        self.config.write_text(
-            f'data = "data"\n[intake]\nlisten = ["127.0.0.1:{self.port}"]\nadmin_listen = "off"\n'
-            '[worker]\nadmin_listen = "off"\nlease_seconds = 2\n'
-            f'[destinations.brain]\nurl = "{brain.url}"\n'
-            "[destinations.brain.retry]\nfirst_seconds = 0.1\nlongest_seconds = 0.5\n"
-            '[sources.lqf]\npaths = ["*"]\n'
-        )
+        self.config.write_text(self._configuration(brain, settings or {}))
+
+    def _configuration(self, brain: Brain, settings: Mapping[str, str]) -> str:
+        tables: dict[str, dict[str, str]] = {
+            "intake": {"listen": f'["127.0.0.1:{self.port}"]', "admin_listen": '"off"'},
+            "worker": {"admin_listen": '"off"', "lease_seconds": "2", "ballast_bytes": "0"},
+            "destinations.brain": {"url": f'"{brain.url}"'},
+            "destinations.brain.retry": {"first_seconds": "0.1", "longest_seconds": "0.5"},
+            "sources.lqf": {"paths": '["*"]'},
+        }
+        for key, value in settings.items():
+            table, _, name = key.rpartition(".")
+            tables.setdefault(table, {})[name] = value
+        lines = [f'data = "{self.data}"']
+        for table, rows in tables.items():
+            lines += [f"[{table}]", *(f"{name} = {value}" for name, value in rows.items())]
+        return "\n".join(lines) + "\n"
 
     @property
     def store(self) -> Path:
         """Its SQLite file."""
-        return self.folder / "data" / "leadkeep.db"
+        return self.data / "leadkeep.db"
 
     def start(self) -> None:
         """Start it; returns when both of its processes serve."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.program, "serve"],
-                cwd=self.folder,
-                stderr=log,
-                env={**os.environ, "LEADKEEP_LOG_LEVEL": self.log_level},
+                [*self.program, "serve"], cwd=self.folder, stderr=log, env=self._environ()
             )
         wait_until("it serves", lambda: len(self._ready_pids()) == 2)
 
@@ -202,10 +242,34 @@ class Installation:
         for pid in pids:
             _kill(pid)
 
+    def pid(self, role: str) -> int | None:
+        """The process of `intake` or `worker`; None while there is none."""
+        pid: int | None = self._told().get("children", {}).get(role, {}).get("pid")
+        return pid
+
+    def status(self) -> tuple[int, dict[str, Any]]:
+        """Exit code and findings of `leadkeep status`."""
+        ended = subprocess.run(
+            [*LEADKEEP, "status", "--json"],
+            cwd=self.folder,
+            env=self._environ(),
+            check=False,
+            capture_output=True,
+            timeout=DEADLINE_SECONDS,
+        )
+        return ended.returncode, json.loads(ended.stdout)
+
     def process_queue(self) -> None:
         """What a person would do at the end: absorb and deliver all that is due."""
         command = [*LEADKEEP, "process-queue", "--json"]
-        subprocess.run(command, cwd=self.folder, check=False, capture_output=True, timeout=60)
+        subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environ(),
+            check=False,
+            capture_output=True,
+            timeout=DEADLINE_SECONDS,
+        )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the store behind Leadkeep's back."""
@@ -217,6 +281,11 @@ class Installation:
         ((waiting,),) = self.rows("SELECT COUNT(*) FROM lead_queue WHERE status <> 'completed'")
         return int(waiting)
 
+    def _environ(self) -> dict[str, str]:
+        environ = {**os.environ, "LEADKEEP_LOG_LEVEL": self.log_level}
+        environ.pop("LEADKEEP_WORKER__BALLAST_BYTES", None)  # The file says it.
+        return environ
+
     def _ready_pids(self) -> list[int]:
         told = self._told()
         if self._process is None or told.get("pid") != self._process.pid:
@@ -225,7 +294,7 @@ class Installation:
 
     def _told(self) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.folder / "data/run/supervisor.json").read_text()))
+            return dict(json.loads((self.data / "run/supervisor.json").read_text()))
         except (OSError, ValueError):
             return {}
 
@@ -233,7 +302,14 @@ class Installation:
 class Verdict:
     """What became of the answered leads, from the store and from the destination."""
 
-    def __init__(self, answered: Sequence[int], installation: Installation, brain: Brain) -> None:
+    def __init__(
+        self,
+        answered: Sequence[int],
+        installation: Installation,
+        brain: Brain,
+        *,
+        filling: int = FILLING,
+    ) -> None:
         stored = [
             (json.loads(body)["number"], body)
             for (body,) in installation.rows("SELECT body FROM leads")
@@ -242,7 +318,7 @@ class Verdict:
         self.answered = len(answered)
         self.lost = sorted(number for number in answered if not times[number])
         self.twice = sorted(number for number, count in times.items() if count > 1)
-        self.changed = sorted(number for number, body in stored if body != payload(number))
+        self.changed = sorted(number for number, body in stored if body != payload(number, filling))
         self.undelivered = sorted(set(answered) - set(brain.received))
         self.duplicates = sum(count - 1 for count in brain.received.values() if count > 1)
 

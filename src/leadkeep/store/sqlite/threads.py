@@ -26,7 +26,7 @@ class Writer:
     """The one thread and connection of this process that write.
 
     Args:
-        on_full: called when the disk had no room.
+        on_full: called from the thread, at once, when the disk has no room.
     """
 
     def __init__(
@@ -74,11 +74,14 @@ class Writer:
 
     async def _run(self, call: Callable[[], T]) -> T:
         try:
-            future = self._thread.submit(call)
+            future = self._thread.submit(self._noticing, call)
         except RuntimeError as error:
             raise StoreError("the store has been closed") from error
+        return await asyncio.wrap_future(future)
+
+    def _noticing(self, call: Callable[[], T]) -> T:
         try:
-            return await asyncio.wrap_future(future)
+            return call()
         except StoreFull:
             self._on_full()
             raise

@@ -169,7 +169,13 @@ def room_watch(settings: Settings) -> RoomWatch:
     from leadkeep.disks.room import worker_folders
     from leadkeep.disks.watch import RoomWatch
 
-    return RoomWatch(worker_folders(settings), settings.worker.ballast_bytes)
+    try:
+        return RoomWatch(worker_folders(settings), settings.worker.ballast_bytes)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the room at {settings.data} cannot be told: {error.strerror}",
+            hint="Check that the folders of store and archive can be read.",
+        ) from error
 
 
 def archive(

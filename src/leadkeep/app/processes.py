@@ -24,7 +24,7 @@ from leadkeep.app.parts import (
     room_watch,
 )
 from leadkeep.clock import SystemClock
-from leadkeep.errors import StoreError, StoreUnavailable
+from leadkeep.errors import StoreError, StoreFull, StoreUnavailable
 from leadkeep.settings.model import Address, Settings
 
 if TYPE_CHECKING:
@@ -108,12 +108,10 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
     stop = stop_event(handover)
     make_data_folder(settings)
     room = room_watch(settings)
-    # First of all: on a full disk not even the store can be opened.
-    await asyncio.to_thread(room.look, make=False)
     async with AsyncExitStack() as resources:
-        store = await resources.enter_async_context(
-            open_store(settings, recover=True, on_full=room.met_full)
-        )
+        store = await _opened_store(settings, resources, room, stop)
+        if store is None:
+            return
         delivery = await resources.enter_async_context(
             make_delivery(settings, store, on_full=room.met_full)
         )
@@ -130,6 +128,31 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             tasks.create_task(archivist.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
+
+
+async def _opened_store(
+    settings: Settings, resources: AsyncExitStack, room: RoomWatch, stop: asyncio.Event
+) -> Store | None:
+    """The store, once its disk has room for opening it; None if `stop` is set before."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            # First of all: on a full disk not even the store can be opened.
+            await asyncio.to_thread(room.look, make=False)
+            opening = open_store(settings, recover=True, on_full=room.met_full)
+            try:
+                return await resources.enter_async_context(opening)
+            except StoreFull as error:
+                log.error(
+                    "the store cannot be opened yet; leads wait in the journal",
+                    error=str(error),
+                    hint=error.hint,
+                    again_in_seconds=_AGAIN_SECONDS,
+                )
+                await asyncio.wait([stopping], timeout=_AGAIN_SECONDS)
+        return None
+    finally:
+        stopping.cancel()
 
 
 async def _adopt_unrouted(

@@ -133,11 +133,11 @@ def _look_at_disks(settings: Settings) -> "Rooms":
 
 
 def _look_at_processes(settings: Settings) -> Processes:
-    from leadkeep.supervisor.presence import read_state
+    from leadkeep.supervisor.presence import is_running, read_state
 
     state = read_state(settings.run_folder)
     if state is None:
-        return Processes(running=False)
+        return Processes(running=is_running(settings.run_folder))
     children = state.get("children", {})
     return Processes(
         running=True,
@@ -256,4 +256,5 @@ def _processes(processes: Processes) -> str:
         return "none is running"
     since = f" since {processes.since}" if processes.since else ""
     children = f": {', '.join(processes.children)}" if processes.children else ""
-    return f"running{since}{children} (pid {processes.pid})"
+    pid = f" (pid {processes.pid})" if processes.pid else ""
+    return f"running{since}{children}{pid}"

@@ -173,6 +173,9 @@ class Installation:
         self.folder = folder
         self.program = tuple(program)
         self.data = data or folder / "data"
+        told = (settings or {}).get("store.path")
+        self.store = Path(told.strip('"')) if told else self.data / "leadkeep.db"
+        """Its SQLite file."""
         self.log_level = "warning"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -195,18 +198,13 @@ class Installation:
             lines += [f"[{table}]", *(f"{name} = {value}" for name, value in rows.items())]
         return "\n".join(lines) + "\n"
 
-    @property
-    def store(self) -> Path:
-        """Its SQLite file."""
-        return self.data / "leadkeep.db"
-
-    def start(self) -> None:
-        """Start it; returns when both of its processes serve."""
+    def start(self, roles: Sequence[str] = ("intake", "worker")) -> None:
+        """Start it; returns when these of its processes serve."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.program, "serve"], cwd=self.folder, stderr=log, env=self._environ()
             )
-        wait_until("it serves", lambda: len(self._ready_pids()) == 2)
+        wait_until("it serves", lambda: len(self._ready_pids(roles)) == len(roles))
 
     def kill(self, *victims: str) -> None:
         """SIGKILL some of `supervisor`, `intake`, `worker`; a dead supervisor is started anew."""
@@ -286,11 +284,16 @@ class Installation:
         environ.pop("LEADKEEP_WORKER__BALLAST_BYTES", None)  # The file says it.
         return environ
 
-    def _ready_pids(self) -> list[int]:
+    def log(self) -> str:
+        """What it has said so far."""
+        return (self.folder / "log").read_text()
+
+    def _ready_pids(self, roles: Sequence[str] = ("intake", "worker")) -> list[int]:
         told = self._told()
         if self._process is None or told.get("pid") != self._process.pid:
             return []
-        return [child["pid"] for child in told["children"].values() if child["ready"]]
+        children = told["children"].items()
+        return [child["pid"] for role, child in children if child["ready"] and role in roles]
 
     def _told(self) -> dict[str, Any]:
         try:

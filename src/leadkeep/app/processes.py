@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from leadkeep.store.base import Store
     from leadkeep.supervisor.handover import Handover
 
-OPEN_SECONDS = 5.0
+OPEN_SECONDS = 2.0
 """The door waits for a hung disk so long before it opens without it."""
 _AGAIN_SECONDS = 5.0
 
@@ -65,17 +65,21 @@ async def _intake(settings: Settings, handover: Handover | None) -> None:
     clock = SystemClock()
     sockets = handover.listen_sockets() if handover else [listen(a) for a in settings.intake.listen]
     admin = handover.admin_socket() if handover else admin_socket(settings.intake.admin_listen)
-    door = Door(
-        settings=settings,
-        # The door closes them itself, each in its own thread: a hung one must not hold it up.
-        journals=await asyncio.to_thread(
+    journals, numbers = await asyncio.gather(
+        asyncio.to_thread(
             journal_writers,
             settings,
             clock,
             deadline_ms=settings.journal.deadline_ms,
             wait_seconds=OPEN_SECONDS,
         ),
-        numbers=await asyncio.to_thread(lead_numbers, settings, clock, wait_seconds=OPEN_SECONDS),
+        asyncio.to_thread(lead_numbers, settings, clock, wait_seconds=OPEN_SECONDS),
+    )
+    door = Door(
+        settings=settings,
+        # The door closes them itself, each in its own thread: a hung one must not hold it up.
+        journals=journals,
+        numbers=numbers,
         sources=SourceTable.of(settings),
         clock=clock,
         doorbell=doorbell(settings),

@@ -68,7 +68,7 @@ class Volume:
             os.close(fd)
 
     def boot(self) -> None:
-        """Mount it anew after a power cut. Nobody may have a file of it open."""
+        """Mount it anew, as at a boot. Nobody may have a file of it open."""
         subprocess.run(["umount", self.path], check=True)
         assert self._image is not None, "only what has an image can be mounted anew"
         _mount(["-o", "loop", self._image, self.path])

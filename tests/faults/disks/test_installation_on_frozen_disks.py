@@ -4,19 +4,25 @@ While it hangs, every lead is answered: by the next journal, or 503. What become
 known by its id if another journal had it, and as not acknowledged if nobody had.
 """
 
-import http.client
-import json
 import os
 import signal
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.faults.disks.asking import (
+    PATIENCE_SECONDS,
+    SETTINGS,
+    acknowledged,
+    in_use,
+    post,
+    post_or_refused,
+    settled,
+)
 from tests.faults.disks.volumes import Volume, ext4
 from tests.faults.installation.rig import (
     LEADKEEP,
@@ -24,21 +30,12 @@ from tests.faults.installation.rig import (
     Installation,
     Verdict,
     free_port,
-    payload,
     wait_until,
 )
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 DEAF = (sys.executable, "-P", str(Path(__file__).with_name("deaf_leadkeep.py")))
-PATIENCE_SECONDS = 10.0
-"""How long a vendor waits; far more than the journal's deadline."""
-SETTINGS = {
-    "journal.deadline_ms": '"250ms"',
-    "journal.segment_bytes": '"2 MiB"',
-    "intake.max_body_bytes": '"512 KiB"',
-    "intake.lame_duck_seconds": '"500ms"',
-}
 
 
 @pytest.fixture
@@ -66,23 +63,6 @@ def frozen(disk: Volume) -> Iterator[None]:
         disk.thaw()
 
 
-def post(port: int, numbers: Sequence[int]) -> list[int]:
-    """The status that each lead is answered with, one after the other.
-
-    Raises:
-        TimeoutError: one is not answered at all.
-    """
-    statuses = []
-    for number in numbers:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
-        try:
-            connection.request("POST", "/hooks/lqf", payload(number))
-            statuses.append(connection.getresponse().status)
-        finally:
-            connection.close()
-    return statuses
-
-
 def all_are_answered_while_frozen(installation: Installation, disk: Volume) -> None:
     """Post to a door whose first journal hangs and whose second does not."""
     with frozen(disk):
@@ -94,34 +74,12 @@ def two_journals(tmp_path: Path, disk: Volume) -> dict[str, str]:
     return {**SETTINGS, "journal.folders": folders}
 
 
-def settled(installation: Installation, leads: int) -> None:
-    wait_until(
-        f"{leads} leads are in the store",
-        lambda: installation.rows("SELECT count(*) FROM leads") == [(leads,)],
-    )
-    wait_until("all is delivered", lambda: not installation.waiting())
-
-
-def in_use(admin_port: int) -> list[bool]:
-    """Of each journal, what the door says."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/details", timeout=10) as page:
-        return [journal["in_use"] for journal in json.load(page)["journals"]]
-
-
 def state_of(pid: int) -> str:
     """As the kernel says: `S` sleeps, `Z` has ended; empty: gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
-
-
-def post_or_refused(port: int, number: int) -> int:
-    """The status; 0 if nobody listens yet."""
-    try:
-        return post(port, [number])[0]
-    except ConnectionError:
-        return 0
 
 
 @contextmanager
@@ -135,12 +93,6 @@ def door_alone(installation: Installation, disk: Volume) -> Iterator[subprocess.
         disk.thaw()
         door.kill()
         door.wait()
-
-
-def acknowledged(installation: Installation) -> dict[int, int]:
-    """Number of each lead in the store → whether its vendor was told 2xx, as far as is known."""
-    rows = installation.rows("SELECT json_extract(body, '$.number'), acknowledged FROM leads")
-    return dict(rows)
 
 
 def test_the_second_journal_answers_while_the_first_hangs_and_nothing_comes_twice(

@@ -29,6 +29,7 @@ QUIET = {
     "LEADKEEP_LOG_LEVEL": "error",
     "LEADKEEP_INTAKE__ADMIN_LISTEN": "off",
     "LEADKEEP_WORKER__ADMIN_LISTEN": "off",
+    "LEADKEEP_WORKER__BALLAST_BYTES": "0",
 }
 UVICORN = ("-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log")
 

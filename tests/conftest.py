@@ -8,6 +8,9 @@ import structlog
 
 IN_CI = os.environ.get("CI") == "true"
 
+# Not a hundred megabytes for each installation that a test makes; who tests ballast sets it.
+os.environ["LEADKEEP_WORKER__BALLAST_BYTES"] = "0"
+
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):  # type: ignore[no-untyped-def]  # pytest's hook

@@ -12,6 +12,7 @@
     │   └── JournalDamaged        bytes that were acknowledged can no longer be read
     ├── StoreError
     │   ├── StoreUnavailable      the store cannot be reached or written now; it may be later
+    │   │   └── StoreFull         its disk has no room; nothing is wrong with what is on it
     │   ├── StoreUnsafe           the store must not be used as it is (unsafe library, poisoned)
     │   ├── RecordRefused         a constraint refuses these leads; the batch must be bisected
     │   └── MigrationFailed       the schema could not be brought up to date; nothing was changed
@@ -69,6 +70,10 @@ class StoreError(LeadkeepError):
 
 class StoreUnavailable(StoreError):
     """The store cannot be reached or written now; it may be later."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store's disk has no room: nothing was changed, and it goes on once there is some."""
 
 
 class StoreUnsafe(StoreError):

@@ -19,12 +19,15 @@ from leadkeep.clock import Clock, rfc3339
 from leadkeep.errors import JournalError, LeadkeepError, NotFound
 from leadkeep.journal.archive import Archive, ArchivedSegment
 from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, SegmentState
+from leadkeep.journal.syscalls import FULL
 from leadkeep.models import RecordKind, SegmentProgress
 from leadkeep.settings.model import JournalSettings
 from leadkeep.store.base import Store
 from leadkeep.walltime import WallTime
 
 TIDY_EVERY_SECONDS = 60.0
+TIDY_AGAIN_SECONDS = 5.0
+"""At most so often, however often somebody asks for it."""
 _DAY_US = 86_400_000_000
 
 _log = structlog.get_logger("leadkeep.absorber")
@@ -76,14 +79,27 @@ class Archivist:
         self._unfit: dict[UUID, str] = {}
         self._wall = wall or WallTime(clock)
         self._steady_since_us = self._wall.steady_since_us()
+        self._asked = asyncio.Event()
+
+    def wake(self) -> None:
+        """Tidy soon: room is scarce, and what is archived takes less of it. On the loop."""
+        self._asked.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Tidy once a minute until `stop` is set."""
+        """Tidy once a minute, and soon after `wake`, until `stop` is set."""
         stopping = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
+                self._asked.clear()
                 await self.tidy()
-                await asyncio.wait([stopping], timeout=TIDY_EVERY_SECONDS)
+                await asyncio.wait([stopping], timeout=TIDY_AGAIN_SECONDS)
+                asked = asyncio.ensure_future(self._asked.wait())
+                await asyncio.wait(
+                    [stopping, asked],
+                    timeout=TIDY_EVERY_SECONDS - TIDY_AGAIN_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                asked.cancel()
         finally:
             stopping.cancel()
 
@@ -120,6 +136,8 @@ class Archivist:
                         error=str(error),
                         hint=getattr(error, "hint", ""),
                     )
+                    if getattr(error.__cause__, "errno", None) in FULL:
+                        return  # The next one would be compressed in vain as well.
 
     async def _archive_one(
         self, reader: JournalReader, info: SegmentInfo, absorbed: SegmentProgress, done: Tidied

@@ -18,8 +18,10 @@ from leadkeep.app.parts import (
     journal_writers,
     lead_numbers,
     make_absorber,
+    make_data_folder,
     make_delivery,
     open_store,
+    room_watch,
     wall_time,
 )
 from leadkeep.clock import SystemClock
@@ -101,6 +103,9 @@ async def process_queue(
         StoreError: the store cannot be used.
         AlreadyRunning: another process has been absorbing for longer than we wait.
     """
+    make_data_folder(settings)
+    room = room_watch(settings)
+    await asyncio.to_thread(room.look, make=False)
     async with (
         open_store(settings) as store,
         make_delivery(settings, store, wall_time(settings)) as delivery,
@@ -118,6 +123,8 @@ async def process_queue(
 
         run = await delivery.deliver_due_once(limit=limit, progress=tell)
         counts = await store.counts()
+    # At the end, when nobody waits for it: where there is no worker, nobody else keeps ballast.
+    await asyncio.to_thread(room.look)
     return QueueRun(
         absorbed=absorbed.leads,
         completed=run.completed,

@@ -8,18 +8,20 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from leadkeep.clock import Clock, SystemClock
-from leadkeep.errors import StoreUnavailable
+from leadkeep.errors import JournalUnavailable, StoreUnavailable
 from leadkeep.settings.model import Settings
 
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.absorber.archivist import Archivist
     from leadkeep.delivery.worker import DeliveryWorker
+    from leadkeep.disks.watch import RoomWatch
     from leadkeep.journal.archive import Archive
     from leadkeep.journal.base import JournalReader, JournalWriter
     from leadkeep.journal.doorbell import Doorbell
@@ -48,13 +50,18 @@ def make_data_folder(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_store(
-    settings: Settings, *, read_only: bool = False, recover: bool = False
+    settings: Settings,
+    *,
+    read_only: bool = False,
+    recover: bool = False,
+    on_full: Callable[[Path], None] = lambda folder: None,
 ) -> AsyncIterator[Store]:
     """The store, migrated unless `read_only`.
 
     Args:
         read_only: for looking: nothing is created or migrated.
         recover: bring everything into the database file first; clears a mark of poisoning.
+        on_full: called from any thread, with the store's folder, when its disk has no room.
 
     Raises:
         StoreError: it cannot be used; the hint says what to do.
@@ -69,6 +76,7 @@ async def open_store(
         busy_timeout_ms=settings.store.busy_timeout_ms,
         read_only=read_only,
         recover=recover,
+        on_full=partial(on_full, settings.store_path.parent),
     )
     try:
         yield store
@@ -77,17 +85,43 @@ async def open_store(
 
 
 def journal_writers(
-    settings: Settings, clock: Clock, *, segment_bytes: int | None = None
+    settings: Settings,
+    clock: Clock,
+    *,
+    segment_bytes: int | None = None,
+    deadline_ms: int | None = None,
+    wait_seconds: float | None = None,
 ) -> list[JournalWriter]:
-    """The journals in order of preference; one that cannot be opened now is opened later."""
+    """The journals in order of preference; one that cannot be opened now is opened later.
+
+    Args:
+        segment_bytes: size of their files; None: as set.
+        deadline_ms: a commit that takes longer is not acknowledged; None: none is too long.
+        wait_seconds: how long to wait for each to be opened; None: for ever.
+    """
+    from leadkeep.disks.room import left_free
     from leadkeep.journal.disk import DiskJournal
     from leadkeep.journal.late import LateJournal
 
-    size = segment_bytes or settings.journal.segment_bytes
-    return [
-        LateJournal(
-            folder, partial(DiskJournal, folder, segment_bytes=size, clock=clock), clock=clock
+    def opened(folder: Path) -> DiskJournal:
+        try:
+            # Asked when it is opened: only then is its disk sure to be there.
+            leave_free = left_free(settings, folder)
+        except OSError as error:
+            raise JournalUnavailable(
+                f"the journal {folder} cannot be opened: {error.strerror}",
+                hint="Check that its folder and the data folder can be read.",
+            ) from error
+        return DiskJournal(
+            folder,
+            segment_bytes=segment_bytes or settings.journal.segment_bytes,
+            clock=clock,
+            deadline_ms=deadline_ms,
+            leave_free=leave_free,
         )
+
+    return [
+        LateJournal(folder, partial(opened, folder), clock=clock, wait_seconds=wait_seconds)
         for folder in settings.journal_folders
     ]
 
@@ -98,7 +132,13 @@ def journal_readers(settings: Settings) -> list[JournalReader]:
     return [DiskJournalReader(folder) for folder in settings.journal_folders]
 
 
-def lead_numbers(settings: Settings, clock: Clock, *, block: int | None = None) -> LeadNumbers:
+def lead_numbers(
+    settings: Settings,
+    clock: Clock,
+    *,
+    block: int | None = None,
+    wait_seconds: float | None = None,
+) -> LeadNumbers:
     from leadkeep.journal.numbers import BLOCK_NUMBERS, LeadNumbers
     from leadkeep.journal.waiting import highest_lead_number
 
@@ -116,6 +156,7 @@ def lead_numbers(settings: Settings, clock: Clock, *, block: int | None = None) 
             lambda: asyncio.run(highest_in_store()),
         ),
         block=block or BLOCK_NUMBERS,
+        wait_seconds=wait_seconds,
     )
 
 
@@ -125,10 +166,29 @@ def doorbell(settings: Settings) -> Doorbell:
     return Doorbell(settings.run_folder / "doorbell")
 
 
-def archive(settings: Settings) -> Archive:
+def room_watch(settings: Settings) -> RoomWatch:
+    from leadkeep.disks.room import worker_folders
+    from leadkeep.disks.watch import RoomWatch
+
+    try:
+        return RoomWatch(worker_folders(settings), settings.worker.ballast_bytes)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the room at {settings.data} cannot be told: {error.strerror}",
+            hint="Check that the folders of store and archive can be read.",
+        ) from error
+
+
+def archive(
+    settings: Settings, *, on_full: Callable[[Path], None] = lambda folder: None
+) -> Archive:
     from leadkeep.journal.archive import Archive
 
-    return Archive(settings.archive_folder, clock=SystemClock())
+    return Archive(
+        settings.archive_folder,
+        clock=SystemClock(),
+        on_full=partial(on_full, settings.archive_folder),
+    )
 
 
 def make_absorber(settings: Settings, store: Store, *, on_absorbed: Callable[[], None]) -> Absorber:
@@ -156,13 +216,18 @@ def wall_time(settings: Settings) -> WallTime:
 
 
 def make_archivist(
-    settings: Settings, store: Store, absorber: Absorber, wall: WallTime
+    settings: Settings,
+    store: Store,
+    absorber: Absorber,
+    wall: WallTime,
+    *,
+    on_full: Callable[[Path], None],
 ) -> Archivist:
     from leadkeep.absorber.archivist import Archivist
 
     return Archivist(
         readers=journal_readers(settings),
-        archive=archive(settings),
+        archive=archive(settings, on_full=on_full),
         store=store,
         settings=settings.journal,
         clock=SystemClock(),
@@ -173,7 +238,11 @@ def make_archivist(
 
 @asynccontextmanager
 async def make_delivery(
-    settings: Settings, store: Store, wall: WallTime
+    settings: Settings,
+    store: Store,
+    wall: WallTime,
+    *,
+    on_full: Callable[[Path], None] = lambda folder: None,
 ) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.destinations.http import HttpDestination
@@ -193,7 +262,10 @@ async def make_delivery(
             lease_ms=int(settings.worker.lease_seconds * 1_000),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             wall=wall,
-            outcome_log=OutcomeLog(settings.archive_folder / "outcomes"),
+            outcome_log=OutcomeLog(
+                settings.archive_folder / "outcomes",
+                on_full=partial(on_full, settings.archive_folder),
+            ),
             drain_seconds=settings.worker.drain_seconds,
         )
     finally:

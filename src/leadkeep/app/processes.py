@@ -18,17 +18,25 @@ from leadkeep.app.parts import (
     lead_numbers,
     make_absorber,
     make_archivist,
+    make_data_folder,
     make_delivery,
     open_store,
+    room_watch,
     wall_time,
 )
 from leadkeep.clock import SystemClock
-from leadkeep.errors import StoreError
+from leadkeep.errors import StoreError, StoreFull, StoreUnavailable
 from leadkeep.settings.model import Address, Settings
 
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
+    from leadkeep.disks.watch import RoomWatch
+    from leadkeep.store.base import Store
     from leadkeep.supervisor.handover import Handover
+
+OPEN_SECONDS = 2.0
+"""The door waits for a hung disk so long before it opens without it."""
+_AGAIN_SECONDS = 5.0
 
 log = structlog.get_logger("leadkeep.app")
 
@@ -58,11 +66,21 @@ async def _intake(settings: Settings, handover: Handover | None) -> None:
     clock = SystemClock()
     sockets = handover.listen_sockets() if handover else [listen(a) for a in settings.intake.listen]
     admin = handover.admin_socket() if handover else admin_socket(settings.intake.admin_listen)
+    journals, numbers = await asyncio.gather(
+        asyncio.to_thread(
+            journal_writers,
+            settings,
+            clock,
+            deadline_ms=settings.journal.deadline_ms,
+            wait_seconds=OPEN_SECONDS,
+        ),
+        asyncio.to_thread(lead_numbers, settings, clock, wait_seconds=OPEN_SECONDS),
+    )
     door = Door(
         settings=settings,
         # The door closes them itself, each in its own thread: a hung one must not hold it up.
-        journals=await asyncio.to_thread(journal_writers, settings, clock),
-        numbers=await asyncio.to_thread(lead_numbers, settings, clock),
+        journals=journals,
+        numbers=numbers,
         sources=SourceTable.of(settings),
         clock=clock,
         doorbell=doorbell(settings),
@@ -93,29 +111,84 @@ def run_worker(settings: Settings, handover: Handover | None) -> int:
 
 async def _worker(settings: Settings, handover: Handover | None) -> None:
     stop = stop_event(handover)
+    make_data_folder(settings)
+    room = room_watch(settings)
     async with AsyncExitStack() as resources:
-        store = await resources.enter_async_context(open_store(settings, recover=True))
+        store = await _opened_store(settings, resources, room, stop)
+        if store is None:
+            return
         wall = wall_time(settings)
-        delivery = await resources.enter_async_context(make_delivery(settings, store, wall))
+        delivery = await resources.enter_async_context(
+            make_delivery(settings, store, wall, on_full=room.met_full)
+        )
         absorber = make_absorber(settings, store, on_absorbed=delivery.wake)
         resources.callback(absorber.close)
-        archivist = make_archivist(settings, store, absorber, wall)
+        archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
-        await adopt_unrouted(settings, store)
         say_ready(handover)()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(room.run(stop, on_scarce=archivist.wake))
+            tasks.create_task(_adopt_unrouted(settings, store, stop, on_adopted=delivery.wake))
             tasks.create_task(absorber.run(stop, doorbell(settings)))
             tasks.create_task(delivery.run(stop))
             tasks.create_task(archivist.run(stop))
             if admin is not None:
-                tasks.create_task(_tell(admin, absorber, stop))
+                tasks.create_task(_tell(admin, absorber, room, stop))
 
 
-async def _tell(admin: socket.socket, absorber: Absorber, stop: asyncio.Event) -> None:
+async def _opened_store(
+    settings: Settings, resources: AsyncExitStack, room: RoomWatch, stop: asyncio.Event
+) -> Store | None:
+    """The store, once its disk has room for opening it; None if `stop` is set before."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            # First of all: on a full disk not even the store can be opened.
+            await asyncio.to_thread(room.look, make=False)
+            opening = open_store(settings, recover=True, on_full=room.met_full)
+            try:
+                return await resources.enter_async_context(opening)
+            except StoreFull as error:
+                log.error(
+                    "the store cannot be opened yet; leads wait in the journal",
+                    error=str(error),
+                    hint=error.hint,
+                    again_in_seconds=_AGAIN_SECONDS,
+                )
+                await asyncio.wait([stopping], timeout=_AGAIN_SECONDS)
+        return None
+    finally:
+        stopping.cancel()
+
+
+async def _adopt_unrouted(
+    settings: Settings, store: Store, stop: asyncio.Event, *, on_adopted: Callable[[], None]
+) -> None:
+    """Once, as soon as the store can be written."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            try:
+                await adopt_unrouted(settings, store)
+            except StoreUnavailable as error:
+                log.warning(
+                    "leads that wait for a destination cannot be given one now", error=str(error)
+                )
+                await asyncio.wait([stopping], timeout=_AGAIN_SECONDS)
+            else:
+                on_adopted()
+                return
+    finally:
+        stopping.cancel()
+
+
+async def _tell(
+    admin: socket.socket, absorber: Absorber, room: RoomWatch, stop: asyncio.Event
+) -> None:
     """Metrics and details until told to stop: the successor wants the address while we drain."""
     from leadkeep.telemetry.admin import AdminListener
 
-    listener = AdminListener(admin, absorber.details)
+    listener = AdminListener(admin, lambda: {**absorber.details(), "disks": room.details()})
     listener.start()
     try:
         await stop.wait()

@@ -5,10 +5,12 @@ first and what its exit code tells.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from shlex import quote
 
 import msgspec
 
-from leadkeep.cli.render import count, duration
+from leadkeep.cli.render import count, duration, rough_size
+from leadkeep.disks.survey import Rooms
 from leadkeep.models import DestinationView
 from leadkeep.states import Status
 
@@ -52,6 +54,7 @@ class Found(msgspec.Struct, frozen=True):
     """Where acknowledged bytes cannot be read, in words."""
     store_error: str = ""
     journal_error: str = ""
+    rooms: Rooms = Rooms()
 
     def knows(self, destination: str) -> bool:
         """Whether somebody delivers to it; what runs may have been told more than this command."""
@@ -82,7 +85,7 @@ def judge(found: Found, command: Callable[..., str]) -> Health:
     Args:
         command: makes a command to type from its words, for the same installation.
     """
-    reasons = (*_broken(found, command), *_stuck(found, command))
+    reasons = (*_broken(found, command), *_cramped(found.rooms), *_stuck(found, command))
     return Health(
         sentence=_sentence(found),
         safe=not reasons,
@@ -100,6 +103,11 @@ def _wishes(found: Found, command: Callable[..., str]) -> Iterator[Reason]:
     if homeless.get(Status.PENDING, 0) and not found.configured:
         words = "leads are kept until you say where they go"
         yield Reason(words, command("serve", "--forward-to", "URL"))
+    full = [journal for journal in found.rooms.journals if journal.is_full]
+    if len(full) < len(found.rooms.journals):
+        for journal in full:
+            words = f"there is no room for a new file in the journal {journal.folder}"
+            yield Reason(f"{words}; leads go to another journal", f"df -h {quote(journal.folder)}")
 
 
 def _sentence(found: Found) -> str:
@@ -160,6 +168,25 @@ def _broken(found: Found, command: Callable[..., str]) -> Sequence[Reason]:
         for words in found.damage
     ]
     return reasons
+
+
+def _cramped(rooms: Rooms) -> Iterator[Reason]:
+    for room in rooms.worker:
+        if room.is_scarce:
+            stands = "" if room.ballast_bytes else " and no ballast left to throw off"
+            yield Reason(
+                f"the disk of {room.folder} has {rough_size(room.free_bytes)} left{stands}; "
+                "free space on it, or leads will be answered 503",
+                f"df -h {quote(room.folder)}",
+            )
+    if rooms.journals and all(journal.is_full for journal in rooms.journals):
+        yield Reason(
+            "no journal has room for a new file: leads are answered 503 once the present files are "
+            "full; free space",
+            " ".join(["df -h", *(quote(journal.folder) for journal in rooms.journals)]),
+        )
+    for words in rooms.unseen:
+        yield Reason(f"the room on a disk cannot be told: {words}", "df -h")
 
 
 def _stuck(found: Found, command: Callable[..., str]) -> Sequence[Reason]:

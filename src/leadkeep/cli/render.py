@@ -173,6 +173,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400} days"
 
 
+def rough_size(size: float) -> str:
+    """`79.3 GiB`, `512 KiB`: as exact as people want it."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GiB"
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """`1 lead`, `1,234 leads`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

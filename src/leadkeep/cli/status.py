@@ -17,6 +17,7 @@ from leadkeep.cli.render import (
     console,
     count,
     duration,
+    rough_size,
     show_json,
     show_table,
 )
@@ -29,6 +30,7 @@ from leadkeep.settings.model import Settings
 from leadkeep.states import Status
 
 if TYPE_CHECKING:
+    from leadkeep.disks.survey import Rooms, WorkerRoom
     from leadkeep.store.base import Store
 
 _SEGMENTS_CHECKED = 16
@@ -44,7 +46,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
     Exit code 0: nothing needs you. 3: leads are at risk; the reasons are told, each with the
     command to type next. Leads are at risk when deliveries have failed for good, when the oldest
     has waited for more than 15 minutes at a destination that is not held, when leads wait and
-    nothing runs, and when the store or the journal cannot be read whole.
+    nothing runs, when the store or the journal cannot be read whole, and when a disk is nearly
+    full.
     """
     found = asyncio.run(look(ctx.obj))
     health = judge(found, lambda *words: command_line(ctx, *words))
@@ -64,6 +67,7 @@ async def look(settings: Settings) -> Found:
         configured=tuple(settings.destinations),
         journal=None,
         processes=_look_at_processes(settings),
+        rooms=_look_at_disks(settings),
     )
     try:
         async with opened(settings) as store:
@@ -122,12 +126,18 @@ async def _today(store: "Store") -> dict[Status, int]:
     return {Status(status): number for status, number in rows}
 
 
+def _look_at_disks(settings: Settings) -> "Rooms":
+    from leadkeep.disks.survey import look
+
+    return look(settings)
+
+
 def _look_at_processes(settings: Settings) -> Processes:
-    from leadkeep.supervisor.presence import read_state
+    from leadkeep.supervisor.presence import is_running, read_state
 
     state = read_state(settings.run_folder)
     if state is None:
-        return Processes(running=False)
+        return Processes(running=is_running(settings.run_folder))
     children = state.get("children", {})
     return Processes(
         running=True,
@@ -159,6 +169,7 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "damage": found.damage,
         "store_error": found.store_error,
         "journal_error": found.journal_error,
+        "rooms": found.rooms,
     }
 
 
@@ -187,6 +198,8 @@ def _show(found: Found, health: Health) -> None:
     if found.journal is not None:
         what = f"{count(found.journal.leads, 'lead')}, {found.journal.bytes:,} bytes"
         line(f"Accepted, not yet in the store: {what if found.journal.leads else 'none'}")
+    for room in found.rooms.worker:
+        line(f"Room: {_room(room)}")
     line(f"Processes: {_processes(found.processes)}")
 
 
@@ -231,9 +244,17 @@ def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
     )
 
 
+def _room(room: "WorkerRoom") -> str:
+    ballast = "no ballast" if room.ballast_wanted_bytes else "no ballast wanted"
+    if room.ballast_bytes:
+        ballast = f"and {rough_size(room.ballast_bytes)} of ballast"
+    return f"{rough_size(room.free_bytes)} free at {room.folder}, {ballast}"
+
+
 def _processes(processes: Processes) -> str:
     if not processes.running:
         return "none is running"
     since = f" since {processes.since}" if processes.since else ""
     children = f": {', '.join(processes.children)}" if processes.children else ""
-    return f"running{since}{children} (pid {processes.pid})"
+    pid = f" (pid {processes.pid})" if processes.pid else ""
+    return f"running{since}{children}{pid}"

@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from leadkeep.journal.archivefile import ArchiveNote, check_copy, pack, read_not
 from leadkeep.journal.base import Damage, Group, SegmentInfo, SegmentState, TornTail
 from leadkeep.journal.bytesource import ByteSource
 from leadkeep.journal.scan import Scan
-from leadkeep.journal.syscalls import Syscalls, make_folder
+from leadkeep.journal.syscalls import FULL, Syscalls, make_folder
 from leadkeep.models import SegmentProgress
 
 _DAY_MS = 86_400_000
@@ -48,7 +48,12 @@ class Archive:
     """The archive folder of one installation. Used by one process at a time (the absorber)."""
 
     def __init__(
-        self, folder: Path, *, clock: Clock | None = None, syscalls: Syscalls | None = None
+        self,
+        folder: Path,
+        *,
+        clock: Clock | None = None,
+        syscalls: Syscalls | None = None,
+        on_full: Callable[[], None] = lambda: None,
     ) -> None:
         """Open an archive; the folder is made with the first segment.
 
@@ -56,7 +61,9 @@ class Archive:
             folder: e.g. DATA/archive; segments stand in `segments/YYYY-MM-DD/` below it.
             clock: dates what is archived.
             syscalls: for tests.
+            on_full: called when its disk had no room.
         """
+        self._on_full = on_full
         self.folder = folder
         self._segments = folder / "segments"
         self._clock = clock or SystemClock()
@@ -85,6 +92,8 @@ class Archive:
             info.path.unlink(missing_ok=True)
             info.path.with_name(layout.mark_name(info.segment)).unlink(missing_ok=True)
         except (OSError, zstandard.ZstdError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                self._on_full()
             raise JournalUnavailable(
                 f"segment {info.segment} cannot be archived: {error}",
                 hint="Free space on the archive's disk; the segment stays in the journal.",

@@ -2,10 +2,11 @@
 
 Invariant: `commit` returns only what is on stable storage and published. After any I/O error the
 segment is never used again; the batch is tried once in a fresh one, and then it is the next
-journal's turn.
+journal's turn. What became durable after its deadline is not published: its vendor was told 503, or
+200 by another journal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -14,8 +15,8 @@ from leadkeep.clock import Clock
 from leadkeep.errors import JournalUnavailable, UsageError
 from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, round_up
 from leadkeep.journal.metrics import SEGMENTS_POISONED
-from leadkeep.journal.segment import Segment, create_segment
-from leadkeep.journal.supply import Breathe, SegmentSupply
+from leadkeep.journal.segment import Enough, Segment, create_segment
+from leadkeep.journal.supply import SegmentSupply
 from leadkeep.journal.syscalls import Syscalls, syscalls_for
 from leadkeep.journal.writer_folder import WriterFolder
 from leadkeep.models import Position
@@ -35,9 +36,11 @@ class DiskJournal:
         *,
         segment_bytes: int,
         clock: Clock,
+        deadline_ms: int | None = None,
+        leave_free: int = 0,
         syscalls: Syscalls | None = None,
     ) -> None:
-        """Take a writer folder and make a first segment ready; the spare follows behind.
+        """Take a writer folder and make a small first segment; the spare follows behind.
 
         If no segment can be made now (disk full), it opens all the same and tries again when
         commits come.
@@ -45,6 +48,8 @@ class DiskJournal:
         Args:
             folder: the journal; its writers' folders are made in it.
             segment_bytes: size of an ordinary segment.
+            deadline_ms: how long a commit may take and still be acknowledged; None: for ever.
+            leave_free: no segment is made that leaves fewer bytes free on the volume.
             syscalls: for tests; otherwise those that suit the folder's file system.
 
         Raises:
@@ -54,6 +59,8 @@ class DiskJournal:
         self.folder = folder
         self._clock = clock
         self._calls = syscalls or syscalls_for(folder)
+        self._deadline_ms = deadline_ms
+        self._leave_free = leave_free
         self._home = WriterFolder.take(folder, clock.boot_id, self._calls)
         self._newest_us = self._home.newest_us
         self._supply = SegmentSupply(self._make, max(round_up(segment_bytes), 2 * BLOCK))
@@ -74,31 +81,34 @@ class DiskJournal:
         """Make encoded records durable as one group; returns where the group begins.
 
         Raises:
-            JournalUnavailable: the group is not durable here, though it may be readable later.
+            JournalUnavailable: the group is not durable here in time, though it may be readable
+                later; it is then known as not acknowledged.
             UsageError: no records, or more than 4 GiB of them.
         """
+        is_late = self._lateness()
         length = sum(map(len, records))
         if not records or length > _PAYLOAD_MAX:
             raise UsageError("a group has at least one record and less than 4 GiB")
         reason: OSError | None = None
         for _ in range(_TRIES):
             segment = self._segment_for(length)
+            if is_late():
+                # Not even begun: the vendor will send it again, and that is enough.
+                break
             fresh = segment.is_empty
             try:
-                offset = segment.append(records, length)
+                offset = segment.append(records, length, is_late)
             except OSError as error:
                 self._poison(segment, error)
                 reason = error
+                if is_late():
+                    break
                 continue
             if fresh:
                 self._supply.is_well()
-            self._supply.prepare()
+            self._supply.prepare(hurry=segment.is_half_full)
             return Position(segment=segment.uuid, offset=offset)
-        self._supply.back_off()
-        raise JournalUnavailable(
-            f"the journal {self.name} failed twice: {reason}",
-            hint="Check the journal's disk (dmesg, smartctl); leads go to the next journal.",
-        ) from reason
+        raise self._given_up(reason, late=is_late()) from reason
 
     def close(self) -> None:
         """Seal the segment and let go of the folder's lock. May be called again."""
@@ -112,6 +122,27 @@ class DiskJournal:
             segment.seal()
         self._supply.close()
         self._home.release()
+
+    def _given_up(self, reason: OSError | None, *, late: bool) -> JournalUnavailable:
+        """Hold off for a while, and say why."""
+        if late:
+            self._supply.back_off("its disk took too long")
+            return JournalUnavailable(
+                f"the journal {self.name} took longer than {self._deadline_ms} ms",
+                hint="Look at what else its disk is doing; leads go to the next journal.",
+            )
+        self._supply.back_off(str(reason))
+        return JournalUnavailable(
+            f"the journal {self.name} failed twice: {reason}",
+            hint="Check the journal's disk (dmesg, smartctl); leads go to the next journal.",
+        )
+
+    def _lateness(self) -> Callable[[], bool]:
+        """Whether the commit that begins now has taken too long."""
+        if self._deadline_ms is None:
+            return lambda: False
+        deadline, now = self._clock.boottime_ms() + self._deadline_ms, self._clock.boottime_ms
+        return lambda: now() >= deadline
 
     def _segment_for(self, payload_length: int) -> Segment:
         """The open segment if the group fits, else a fresh one."""
@@ -134,16 +165,23 @@ class DiskJournal:
         self._supply.prepare()
         return segment
 
-    def _make(self, size: int, breathe: Breathe) -> Segment:
+    def _make(self, size: int, enough: Enough) -> Segment:
         # Strictly later than all before, whatever the clock does: names tell the order. One
         # segment is made at a time, so this needs no lock.
         self._newest_us = max(self._clock.now_us(), self._newest_us + 1)
-        return create_segment(self._calls, self._home.writer, self._newest_us, size, breathe)
+        return create_segment(
+            self._calls,
+            self._home.writer,
+            self._newest_us,
+            size,
+            enough=enough,
+            leave_free=self._leave_free,
+        )
 
     def _poison(self, segment: Segment, error: OSError) -> None:
         SEGMENTS_POISONED.inc()
         log.error(
-            "an I/O error has poisoned a journal file",
+            "a journal file is given up after an I/O error, or a write that took too long",
             journal=self.name,
             segment=str(segment.uuid),
             errno=error.errno,

@@ -40,6 +40,9 @@ class Doorbell:
 
     def _open_for_ringing(self) -> bool:
         try:
+            # Looked up first: on a frozen file system, opening for writing waits for the thaw
+            # unless the name is known to the kernel already.
+            os.stat(self._path)  # noqa: PTH116 - beside os.open
             self._fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
             if stat.S_ISFIFO(os.fstat(self._fd).st_mode):
                 return True

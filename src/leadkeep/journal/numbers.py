@@ -17,6 +17,7 @@ import structlog
 
 from leadkeep.clock import Clock
 from leadkeep.errors import JournalUnavailable
+from leadkeep.journal.patience import begun
 
 BLOCK_NUMBERS = 1_000_000
 _FIRST = 10**12
@@ -36,6 +37,7 @@ class LeadNumbers:
         clock: Clock,
         floors: Sequence[Callable[[], int]] = (),
         block: int = BLOCK_NUMBERS,
+        wait_seconds: float | None = None,
     ) -> None:
         """Open the file and reserve a first block if that is possible now.
 
@@ -44,6 +46,8 @@ class LeadNumbers:
             floors: each returns the highest number known somewhere else (journal, store); one that
                 raises is skipped.
             block: how many are reserved at a time; few for a program that pushes a few leads.
+            wait_seconds: the first reservation may take so long; then it goes on by itself. None:
+                however long it takes.
         """
         self._block = block
         self._path = path
@@ -53,6 +57,12 @@ class LeadNumbers:
         self._reserving = threading.Lock()
         self._next = self._end = 0
         self._spare = (0, 0)
+        if wait_seconds is None:
+            self._reserve_first()
+        elif not begun(self._reserve_first, "lead numbers", wait_seconds):
+            log.warning("no lead numbers yet; leads are numbered when absorbed", path=str(path))
+
+    def _reserve_first(self) -> None:
         try:
             self.reserve()
         except JournalUnavailable as error:

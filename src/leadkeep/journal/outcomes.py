@@ -5,17 +5,18 @@ line is believed only if its checksum holds, and whatever stands before a torn o
 """
 
 import contextlib
+import errno
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from leadkeep.clock import Clock, SystemClock, rfc3339
 from leadkeep.errors import JournalUnavailable
-from leadkeep.journal.syscalls import Syscalls, make_folder
+from leadkeep.journal.syscalls import FULL, Syscalls, make_folder
 
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d{1,9}))?\.jsonl")
 _CRC_HEAD = b',"crc":"'
@@ -46,13 +47,20 @@ class OutcomeLog:
     """Daily files of outcomes in one folder. Used by one thread at a time."""
 
     def __init__(
-        self, folder: Path, *, clock: Clock | None = None, syscalls: Syscalls | None = None
+        self,
+        folder: Path,
+        *,
+        clock: Clock | None = None,
+        syscalls: Syscalls | None = None,
+        on_full: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the log; the folder is made with the first line.
 
         Args:
             folder: e.g. DATA/archive/outcomes.
+            on_full: called when its disk had no room.
         """
+        self._on_full = on_full
         self.folder = folder
         self._clock = clock or SystemClock()
         self._calls = syscalls or Syscalls()
@@ -73,9 +81,15 @@ class OutcomeLog:
             self._open_today()
             written = os.write(self._fd, data)
             if written != len(data):
-                raise OSError(f"only {written} of {len(data)} bytes were written")
+                # Seldom for another reason; the lines are written again, the torn one is skipped.
+                raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
         except OSError as error:
-            self._give_up_file()
+            if error.errno in FULL:
+                # Nothing that is in the file is in doubt: it goes on there.
+                self._drop()
+                self._on_full()
+            else:
+                self._give_up_file()
             raise JournalUnavailable(
                 f"the log of outcomes {self.folder} cannot be written: {error}",
                 hint="Free space on its disk; deliveries go on.",

@@ -23,6 +23,9 @@ _BUFFERS_MAX = 1_000
 """One system call takes 1,024 (IOV_MAX)."""
 _LOOK_SECONDS = 0.02
 
+Enough = Callable[[int], bool]
+"""Asked after each piece of a new segment, with its size so far; may sleep. True: that will do."""
+
 
 class Writer(NamedTuple):
     """Who writes: what goes into every segment it makes."""
@@ -56,18 +59,30 @@ class Segment:
         """True while no group was ever tried in it."""
         return self._sequence == 0
 
+    @property
+    def is_half_full(self) -> bool:
+        """True once the next segment will be wanted before long."""
+        return 2 * self._end >= self.size
+
     def has_room(self, payload_length: int) -> bool:
         """Whether a group with this payload fits."""
         return self._end + GROUP_HEADER_SIZE + payload_length <= self.size
 
-    def append(self, records: Sequence[bytes], payload_length: int) -> int:
+    def append(
+        self,
+        records: Sequence[bytes],
+        payload_length: int,
+        is_late: Callable[[], bool] = lambda: False,
+    ) -> int:
         """Make one group durable and publish it; returns where it begins.
 
         Args:
             payload_length: bytes of all records together.
+            is_late: asked once the group is durable. True: nobody waits for it any more, so it must
+                not be published, for published means acknowledged.
 
         Raises:
-            OSError: it is not known to be durable. The caller must poison the segment.
+            OSError: it is not known to be durable, or late. The caller must poison the segment.
         """
         offset = self._end
         self._sequence += 1
@@ -82,6 +97,8 @@ class Segment:
         if written != length + padding:
             raise OSError(errno.EIO, f"only {written} of {length + padding} bytes were written")
         self._look()
+        if is_late():
+            raise OSError(errno.ETIMEDOUT, "the disk took too long")
         self._end = offset + length + padding
         self._publish(layout.pack_durable(self._end), layout.MARK_DURABLE_AT)
         return offset
@@ -137,7 +154,9 @@ def create_segment(
     writer: Writer,
     created_at_us: int,
     size: int,
-    breathe: Callable[[], object] = lambda: None,
+    *,
+    enough: Enough = lambda size: False,
+    leave_free: int = 0,
 ) -> Segment:
     """Make a new segment: zero-filled with real writes, synced, renamed, folder synced.
 
@@ -146,8 +165,8 @@ def create_segment(
 
     Args:
         size: bytes, a multiple of the block size.
-        breathe: called after each piece that was filled; may sleep, so that commits to
-            the same disk are not held up.
+        enough: may end the filling early: the segment is then as large as what was filled.
+        leave_free: bytes of the volume that it must not take.
 
     Raises:
         OSError: it could not be made; nothing is left of it.
@@ -157,10 +176,19 @@ def create_segment(
     mark_path = writer.folder / layout.mark_name(uuid)
     temporary = path.with_suffix(layout.TEMPORARY_SUFFIX)
     header = layout.SegmentHeader(uuid, writer.session, writer.number, created_at_us, size)
+
+    def will_do(filled: int) -> bool:
+        # Each time: others, too, write to this disk.
+        return enough(filled) or _check_room(calls, fd, size - filled, leave_free)
+
     with contextlib.ExitStack() as undo:
         fd = _new_file(temporary, undo)
+        _check_room(calls, fd, size, leave_free)
         calls.write_blank(fd, layout.pack_segment_header(header), 0)
-        _fill(calls, fd, temporary, size, breathe)
+        filled = _fill(calls, fd, temporary, size, will_do)
+        if filled < size:
+            size = filled
+            calls.write_blank(fd, layout.pack_segment_header(header._replace(size=size)), 0)
         calls.sync_file(fd)
         mark_fd = _new_file(mark_path, undo)
         mark = layout.pack_mark(uuid, writer.boot, writer.session, BLOCK, MarkState.LIVE)
@@ -180,8 +208,10 @@ def _new_file(path: Path, undo: contextlib.ExitStack) -> int:
     return fd
 
 
-def _fill(calls: Syscalls, fd: int, path: Path, size: int, breathe: Callable[[], object]) -> None:
-    """Write zeros behind the header to the end, past the page cache where that is possible.
+def _fill(calls: Syscalls, fd: int, path: Path, size: int, enough: Enough) -> int:
+    """Write zeros behind the header, past the page cache where that is possible.
+
+    Returns where they end.
 
     Left to one sync at the end, the whole file would keep the disk busy for tens of milliseconds,
     and every commit waiting with it. Through the page cache each piece would keep a processor busy
@@ -198,4 +228,20 @@ def _fill(calls: Syscalls, fd: int, path: Path, size: int, breathe: Callable[[],
                 calls.write_back_soon(fd, offset, written)
             if written != len(piece):
                 raise OSError(errno.ENOSPC, "the disk took only a part of a new segment")
-            breathe()
+            filled = offset + written
+            if filled < size and enough(filled):
+                return filled
+    return size
+
+
+def _check_room(calls: Syscalls, fd: int, more: int, leave_free: int) -> bool:
+    """Refuse to write so many more bytes if that would take what must stay free; else False.
+
+    Raises:
+        OSError: it would.
+    """
+    if leave_free and calls.free_bytes(fd) - more < leave_free:
+        raise OSError(
+            errno.ENOSPC, f"less than {leave_free:,} bytes would be left free on its disk"
+        )
+    return False

@@ -5,6 +5,7 @@ a power cut would leave.
 """
 
 import contextlib
+import errno
 import mmap
 import os
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,9 @@ _ZEROS = memoryview(mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONY
 _SYNCED_WRITES = frozenset({"ext3", "ext4", "xfs", "f2fs"})
 """File systems whose synced writes (RWF_DSYNC) end like fdatasync, in the kernel's one
 `generic_write_sync`. With others, such as those that pass requests on, fdatasync is certain."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The system's words for a disk without room. Nothing is wrong with what is on it."""
 
 Data: TypeAlias = "bytes | memoryview"
 
@@ -76,6 +80,11 @@ class Syscalls:
     def sync_file(self, fd: int) -> None:
         """Bring a new file, with its size and blocks, to stable storage."""
         os.fsync(fd)
+
+    def free_bytes(self, fd: int) -> int:
+        """What may still be written to the volume of an open file."""
+        found = os.fstatvfs(fd)
+        return found.f_bavail * found.f_frsize
 
     def rename(self, source: Path, target: Path) -> None:
         """Give a file its final name."""

@@ -220,6 +220,14 @@ class WorkerSettings:
     drain_seconds: float = setting(
         25.0, "On stopping, deliveries under way may finish for this long.", kind="seconds"
     )
+    ballast_bytes: int = setting(
+        128 * 1024**2,
+        "A file on each disk it writes to, removed when the disk is nearly full. The door leaves "
+        "twice as much free. 0: none.",
+        kind="size",
+        minimum=0,
+        maximum=64 * 1024**3,
+    )
     default_region: str = setting(
         "US", "Country of phone numbers without a country code; empty: leave as sent.", kind="text"
     )

@@ -44,15 +44,18 @@ class SupervisorState(TypedDict):
 
 
 def read_state(run_folder: Path) -> SupervisorState | None:
-    """What the running supervisor says; None if none runs on this data folder."""
+    """What the running supervisor says; None if none runs, or it cannot say anything."""
+    return _read(run_folder) if is_running(run_folder) else None
+
+
+def is_running(run_folder: Path) -> bool:
+    """Whether a supervisor runs on this data folder; on a full disk it may not be able to tell."""
     try:
         lock = os.open(run_folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return False
     try:
-        if _try_lock(lock, fcntl.LOCK_SH):
-            return None
-        return _read(run_folder)
+        return not _try_lock(lock, fcntl.LOCK_SH)
     finally:
         os.close(lock)
 

@@ -39,6 +39,7 @@ from leadkeep.supervisor.voice import Voice
 
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 _OTHER_LEAVES_SECONDS = 120.0
+_TELL_AGAIN_SECONDS = 5.0
 _LOCK_BUSY_SECONDS = 2.0
 """`leadkeep status` holds the lock for a moment to see whether anybody else does."""
 
@@ -72,6 +73,7 @@ class Supervisor:
         self._finished = False
         self._told: Mapping[str, object] = {}
         self._telling_failed = False
+        self._tell_again_at = float("inf")
         self._started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def run(self) -> int:
@@ -140,7 +142,8 @@ class Supervisor:
             self._act(self._roster.due(time.monotonic()))
 
     def _pause_seconds(self) -> float | None:
-        moments = [self._roster.next_due(), self._check.deadline if self._check else None]
+        again = self._tell_again_at if self._telling_failed else None
+        moments = [self._roster.next_due(), self._check.deadline if self._check else None, again]
         due = min((moment for moment in moments if moment is not None), default=None)
         return None if due is None else max(0.0, due - time.monotonic())
 
@@ -269,7 +272,7 @@ class Supervisor:
     def _tell(self) -> None:
         """Keep `supervisor.json` true, and systemd informed."""
         state = self._state()
-        if state == self._told:
+        if state == self._told and time.monotonic() < self._tell_again_at:
             return
         serving = self._roster.posts[INTAKE].serving
         if serving and serving.ready_at is not None:
@@ -282,8 +285,10 @@ class Supervisor:
                 text = "supervisor.json cannot be written; `leadkeep status` knows less"
                 self._voice.say("warning", text, reason=error.strerror)
             self._telling_failed = True
+            self._tell_again_at = time.monotonic() + _TELL_AGAIN_SECONDS
         else:
             self._telling_failed = False
+            self._tell_again_at = float("inf")
 
     def _state(self) -> Mapping[str, object]:
         state = REPLACING if self._roster.replacing else SERVING

@@ -1,15 +1,18 @@
 """One way to log: structured lines on stderr, without personal data.
 
 Readable on a terminal, one JSON object a line otherwise. Control characters that came from outside
-are made visible, so that a hostile path cannot forge a line or move the cursor.
+are made visible, so that a hostile path cannot forge a line or move the cursor. A full or hung disk
+under the log stops nobody.
 """
 
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
+
+from leadkeep.telemetry.sink import Forgiving, LineFile, LineThread
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -32,9 +35,13 @@ def configure_logs(
         form: `auto`, `text` or `json`; `auto` is text on a terminal and JSON otherwise.
         process: which process speaks (`intake`, `worker`, …).
         stream: where to; stderr if not given.
-        stays: for a process that never configures again: its loggers are made once, for speed.
+        stays: for a process that never configures again: its loggers are made once, for speed, and
+            lines are written by a thread of their own.
     """
     stream = stream or sys.stderr
+    sink: LineFile = Forgiving(stream)
+    if stays:
+        sink = LineThread(sink)
     as_text = form == "text" or (form == "auto" and stream.isatty())
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty())
@@ -51,9 +58,11 @@ def configure_logs(
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, sink)),
         cache_logger_on_first_use=stays,
     )
     structlog.contextvars.bind_contextvars(process=process)
     # What libraries say through the standard library comes out too, from warnings on.
-    logging.basicConfig(stream=stream, level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.basicConfig(
+        stream=cast(TextIO, sink), level=logging.WARNING, format="%(levelname)s %(message)s"
+    )

@@ -33,6 +33,7 @@ def abuse_the_door(folder: Path, seed: int) -> Findings:
         vendors = Vendors(VENDORS, installation.port, itertools.count(1))
         wait_until("they are connected", lambda: vendors.answered_so_far() > VENDORS)
         pid = installation.pid("intake")
+        assert pid is not None
         abuse = ABUSES[_ABUSES[seed % len(_ABUSES)]]
         done = abuse(installation.port, pid, random.Random(seed))
         answered, posted = vendors.stop()

@@ -24,7 +24,9 @@ def deliver_to_a_moody_brain(
         leads: at least so many are answered.
     """
     brain = MoodyBrain(_MOODS[seed % len(_MOODS)])
-    installation = Installation(folder, brain, FAULTY, destination="timeout_seconds = 0.5\n")
+    installation = Installation(
+        folder, brain, FAULTY, settings={"destinations.brain.timeout_seconds": "0.5"}
+    )
     installation.faults = {"careless": careless}
     try:
         installation.start()

@@ -42,8 +42,11 @@ def fail_then_cut(
                 brain,
                 FAULTY,
                 data=data / "data",
-                store=store,
-                settings=f'[journal]\nsegment_bytes = "12 MiB"\nfolders = {journals}\n',
+                settings={
+                    "store.path": f'"{store}"',
+                    "journal.segment_bytes": '"12 MiB"',
+                    "journal.folders": str(journals),
+                },
             )
             try:
                 installation.faults = {"boot_id": f"{seed}-1", "careless": careless}

@@ -30,7 +30,7 @@ def cut_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
                 brain,
                 FAULTY,
                 data=disk.mounted / "data",
-                settings='[journal]\nsegment_bytes = "12 MiB"\n',
+                settings={"journal.segment_bytes": '"12 MiB"'},
             )
             try:
                 numbers = itertools.count(1)

@@ -103,8 +103,8 @@ def trouble_the_store(folder: Path, seed: int, *, journal_too: bool = False) -> 
                 folder,
                 brain,
                 FAULTY,
-                store=disk.mounted / "leadkeep.db",
                 data=disk.mounted / "data" if journal_too else None,
+                settings={"store.path": f'"{disk.mounted / "leadkeep.db"}"'},
             )
             try:
                 installation.start()

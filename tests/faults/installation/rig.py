@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
 DEADLINE_SECONDS = 60.0
+FILLING = 40
 
 
 def wait_until(
@@ -101,7 +102,12 @@ class _BrainAnswer(BaseHTTPRequestHandler):
 
 
 class Vendor(threading.Thread):
-    """Posts each lead exactly once and remembers which were answered 2xx."""
+    """Posts each lead exactly once and remembers which were answered 2xx.
+
+
+    Args:
+        filling: random bytes in each lead, which makes it twice as long and more.
+    """
 
     def __init__(
         self,
@@ -109,10 +115,16 @@ class Vendor(threading.Thread):
         numbers: Iterator[int],
         pause_seconds: float = 0.002,
         timeout_seconds: float = 10,
+        *,
+        filling: int = FILLING,
     ) -> None:
         super().__init__(daemon=True)
         self.answered: list[int] = []
+        self.refused: list[int] = []
+        """Those that were answered 503."""
+        self.unanswered: list[int] = []
         self.posted = 0
+        self._filling = filling
         self._port = port
         self._numbers = numbers
         self._pause = pause_seconds
@@ -131,12 +143,17 @@ class Vendor(threading.Thread):
                     connection = http.client.HTTPConnection(
                         "127.0.0.1", self._port, timeout=self._timeout
                     )
-                connection.request("POST", "/hooks/lqf?sub=1", payload(number))
+                connection.request("POST", "/hooks/lqf?sub=1", payload(number, self._filling))
                 reply = connection.getresponse()
                 reply.read()
                 if 200 <= reply.status < 300:
                     self.answered.append(number)
+                elif reply.status == 503 and reply.headers["Retry-After"]:
+                    self.refused.append(number)
+                else:
+                    self.unanswered.append(number)
             except (OSError, http.client.HTTPException):
+                self.unanswered.append(number)
                 if connection is not None:
                     connection.close()
                 connection = None
@@ -152,10 +169,10 @@ class Vendor(threading.Thread):
         return self.answered
 
 
-def payload(number: int) -> bytes:
+def payload(number: int, filling: int = FILLING) -> bytes:
     """The lead with this number: its bytes follow from it."""
-    filling = random.Random(number).randbytes(40).hex()
-    return json.dumps({"number": number, "name": "Marisol", "filling": filling}).encode()
+    filled = random.Random(number).randbytes(filling).hex()
+    return json.dumps({"number": number, "name": "Marisol", "filling": filled}).encode()
 
 
 def number_in(body: bytes) -> int | None:
@@ -170,12 +187,10 @@ class Installation:
     """`leadkeep serve` in a folder of its own; every process of it may be killed.
 
     Args:
-        folder: for its configuration and its log.
+        folder: where it is started; its log and configuration are there.
         program: what to run as `leadkeep`.
-        data: its data folder; not given: in `folder`.
-        store: its SQLite file; not given: in `data`.
-        destination: further lines for its destination's table.
-        settings: further lines for its configuration's start, and tables.
+        data: its data folder; None: `data` in the folder.
+        settings: more of them, by dotted key, written as in TOML.
     """
 
     def __init__(
@@ -185,15 +200,15 @@ class Installation:
         program: Sequence[str] = LEADKEEP,
         *,
         data: Path | None = None,
-        store: Path | None = None,
-        destination: str = "",
-        settings: str = "",
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data = data or folder / "data"
-        self.store = store or self.data / "leadkeep.db"
         self.program = tuple(program)
+        told = (settings or {}).get("store.path")
+        self.store = Path(told.strip('"')) if told else self.data / "leadkeep.db"
+        """Its SQLite file."""
         self.faults: dict[str, object] = {}
         """For `faulty_leadkeep`, from the next start on."""
         self.held_socket: socket.socket | None = None
@@ -204,17 +219,26 @@ class Installation:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.config = folder / "leadkeep.toml"
-        self.config.write_text(
-            f'data = "{self.data}"\n[intake]\nlisten = ["127.0.0.1:{self.port}"]\n'
-            'admin_listen = "off"\n'
-            '[worker]\nadmin_listen = "off"\nlease_seconds = 2\n'
-            f'[destinations.brain]\nurl = "{brain.url}"\n{destination}'
-            "[destinations.brain.retry]\nfirst_seconds = 0.1\nlongest_seconds = 0.5\n"
-            f'[store]\npath = "{self.store}"\n[sources.lqf]\npaths = ["*"]\n{settings}'
-        )
+        self.config.write_text(self._configuration(brain, settings or {}))
 
-    def start(self) -> None:
-        """Start it; returns when both of its processes serve."""
+    def _configuration(self, brain: Destination, settings: Mapping[str, str]) -> str:
+        tables: dict[str, dict[str, str]] = {
+            "intake": {"listen": f'["127.0.0.1:{self.port}"]', "admin_listen": '"off"'},
+            "worker": {"admin_listen": '"off"', "lease_seconds": "2", "ballast_bytes": "0"},
+            "destinations.brain": {"url": f'"{brain.url}"'},
+            "destinations.brain.retry": {"first_seconds": "0.1", "longest_seconds": "0.5"},
+            "sources.lqf": {"paths": '["*"]'},
+        }
+        for key, value in settings.items():
+            table, _, name = key.rpartition(".")
+            tables.setdefault(table, {})[name] = value
+        lines = [f'data = "{self.data}"']
+        for table, rows in tables.items():
+            lines += [f"[{table}]", *(f"{name} = {value}" for name, value in rows.items())]
+        return "\n".join(lines) + "\n"
+
+    def start(self, roles: Sequence[str] = ("intake", "worker")) -> None:
+        """Start it; returns when these of its processes serve."""
         command = [*self.program, "serve"]
         if self.held_socket is not None:
             # As systemd would: the open socket as descriptor 3, meant for this process alone.
@@ -226,14 +250,9 @@ class Installation:
                 cwd=self.folder,
                 stderr=log,
                 pass_fds=[self.held_socket.fileno()] if self.held_socket else [],
-                env={
-                    **os.environ,
-                    "LEADKEEP_LOG_LEVEL": self.log_level,
-                    "RIG_FAULTS": json.dumps(self.faults),
-                },
+                env=self._environ(),
             )
-
-        wait_until("it serves", lambda: len(self._ready_pids()) == 2)
+        wait_until("it serves", lambda: len(self._ready_pids(roles)) == len(roles))
 
     def running(self) -> bool:
         """Whether its supervisor is there."""
@@ -270,11 +289,7 @@ class Installation:
 
     def said(self, text: str) -> int:
         """How often its log has this."""
-        return (self.folder / "log").read_text("utf-8", "replace").count(text)
-
-    def pid(self, role: str) -> int:
-        """Process id of a child."""
-        return int(self._told()["children"][role]["pid"])
+        return self.log().count(text)
 
     def freeze(self, role: str) -> None:
         """Stop a child without ending it: what it has not done yet stays undone."""
@@ -282,7 +297,9 @@ class Installation:
 
     def signal(self, role: str, number: signal.Signals) -> None:
         """Send a child a signal."""
-        os.kill(self.pid(role), number)
+        pid = self.pid(role)
+        assert pid is not None, f"there is no {role}"
+        os.kill(pid, number)
 
     def stop(self) -> None:
         """End it in good order."""
@@ -305,10 +322,33 @@ class Installation:
         wait_until("its processes are gone", lambda: not any(map(_runs, pids)))
         return killed
 
+    def pid(self, role: str) -> int | None:
+        """The process of `intake` or `worker`; None while there is none."""
+        pid: int | None = self._told().get("children", {}).get(role, {}).get("pid")
+        return pid
+
+    def status(self) -> tuple[int, dict[str, Any]]:
+        """Exit code and findings of `leadkeep status`."""
+        ended = subprocess.run(
+            [*LEADKEEP, "status", "--json"],
+            cwd=self.folder,
+            env=self._environ(),
+            check=False,
+            capture_output=True,
+            timeout=DEADLINE_SECONDS,
+        )
+        return ended.returncode, json.loads(ended.stdout)
+
     def process_queue(self) -> None:
         """What a person would do at the end: absorb and deliver all that is due."""
-        command = [*self.program, "process-queue", "--json"]
-        subprocess.run(command, cwd=self.folder, check=False, capture_output=True, timeout=60)
+        subprocess.run(
+            [*self.program, "process-queue", "--json"],
+            cwd=self.folder,
+            env=self._environ(),
+            check=False,
+            capture_output=True,
+            timeout=DEADLINE_SECONDS,
+        )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the store behind Leadkeep's back."""
@@ -322,20 +362,35 @@ class Installation:
         )
         return int(waiting)
 
-    def _ready_pids(self) -> list[int]:
-        return [child["pid"] for child in self._children() if child["ready"]]
+    def _environ(self) -> dict[str, str]:
+        environ = {
+            **os.environ,
+            "LEADKEEP_LOG_LEVEL": self.log_level,
+            "RIG_FAULTS": json.dumps(self.faults),
+        }
+        environ.pop("LEADKEEP_WORKER__BALLAST_BYTES", None)  # The file says it.
+        return environ
+
+    def log(self) -> str:
+        """What it has said so far."""
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+    def _ready_pids(self, roles: Sequence[str] = ("intake", "worker")) -> list[int]:
+        children = self._children().items()
+        return [child["pid"] for role, child in children if child["ready"] and role in roles]
 
     def _pids(self) -> list[int]:
-        return [child["pid"] for child in self._children() if child["pid"] and _runs(child["pid"])]
+        pids = [child["pid"] for child in self._children().values()]
+        return [pid for pid in pids if pid and _runs(pid)]
 
-    def _children(self) -> list[dict[str, Any]]:
+    def _children(self) -> dict[str, dict[str, Any]]:
         told = self._told()
         if self._process is None or told.get("pid") != self._process.pid:
-            return []
-        return list(told["children"].values())
+            return {}
+        return dict(told["children"])
 
     def _note_restarts(self) -> None:
-        self.restarts += sum(child["restarts"] for child in self._children())
+        self.restarts += sum(child["restarts"] for child in self._children().values())
 
     def _told(self) -> dict[str, Any]:
         try:
@@ -348,7 +403,12 @@ class Verdict:
     """What became of the answered leads, from the store and from the destination."""
 
     def __init__(
-        self, answered: Sequence[int], installation: Installation, brain: Destination
+        self,
+        answered: Sequence[int],
+        installation: Installation,
+        brain: Destination,
+        *,
+        filling: int = FILLING,
     ) -> None:
         bodies = (body for (body,) in installation.rows("SELECT body FROM leads"))
         stored = [(number, body) for body in bodies if (number := number_in(body)) is not None]
@@ -356,7 +416,7 @@ class Verdict:
         self.answered = len(answered)
         self.lost = sorted(number for number in answered if not times[number])
         self.twice = sorted(number for number, count in times.items() if count > 1)
-        self.changed = sorted(number for number, body in stored if body != payload(number))
+        self.changed = sorted(number for number, body in stored if body != payload(number, filling))
         self.undelivered = sorted(set(answered) - set(brain.received))
         self.duplicates = sum(count - 1 for count in brain.received.values() if count > 1)
 

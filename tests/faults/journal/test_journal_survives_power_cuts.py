@@ -234,11 +234,13 @@ def test_control_going_on_in_the_same_segment_after_an_error_is_caught(
     lab = Lab(tmp_path, FailsOnceAndLies(9))
     append = Segment.append
 
-    def obstinate(segment: Segment, records: Sequence[bytes], length: int) -> int:
+    def obstinate(
+        segment: Segment, records: Sequence[bytes], length: int, is_late: Callable[[], bool]
+    ) -> int:
         try:
-            return append(segment, records, length)
+            return append(segment, records, length, is_late)
         except OSError:
-            return append(segment, records, length)
+            return append(segment, records, length, is_late)
 
     monkeypatch.setattr(Segment, "append", obstinate)
     lab.run()

@@ -16,6 +16,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installatio
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("LEADKEEP_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("LEADKEEP_WORKER__BALLAST_BYTES", "0")
     return Installation(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """Lead numbers: 13 digits, never twice, never standing in the way of a lead."""
 
+import fcntl
 import multiprocessing
 from pathlib import Path
 from threading import Thread
@@ -9,6 +10,7 @@ import pytest
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal.numbers import BLOCK_NUMBERS, LeadNumbers
 from tests.fakes.clock import FakeClock
+from tests.unit.journal.journal_parts import until
 
 
 @pytest.fixture
@@ -158,3 +160,13 @@ def test_threads_never_get_the_same_number(
     for thread in threads:
         thread.join()
     assert len({number for mine in given for number in mine}) == 3_000
+
+
+def test_a_disk_that_hangs_at_the_start_holds_nobody_up(path: Path, clock: FakeClock) -> None:
+    path.parent.mkdir(parents=True)
+    with path.with_name("numbers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        numbers = LeadNumbers(path, clock, wait_seconds=0.05)
+        assert numbers.next() == 0, "numbered when it is absorbed"
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    until(lambda: numbers.next() == clock.now_ms)

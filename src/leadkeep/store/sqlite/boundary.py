@@ -8,13 +8,19 @@ from contextlib import contextmanager
 
 import apsw
 
-from leadkeep.errors import LeadkeepError, RecordRefused, StoreError, StoreUnavailable, StoreUnsafe
+from leadkeep.errors import (
+    LeadkeepError,
+    RecordRefused,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    StoreUnsafe,
+)
 from leadkeep.store.sqlite.poison import PoisonMark
 
 _UNAVAILABLE: tuple[tuple[type[apsw.Error], str, str], ...] = (
     (apsw.BusyError, "another process is writing to the store", "try again"),
     (apsw.LockedError, "another process is writing to the store", "try again"),
-    (apsw.FullError, "the store's disk is full", "free some space; it goes on by itself"),
     (apsw.CantOpenError, "the store's file cannot be opened", "check its folder and permissions"),
     (apsw.ReadOnlyError, "the store's file cannot be written", "check permissions and the disk"),
     (apsw.PermissionsError, "the store's file cannot be used", "check its permissions"),
@@ -22,6 +28,15 @@ _UNAVAILABLE: tuple[tuple[type[apsw.Error], str, str], ...] = (
     (apsw.InterruptError, "the store was interrupted", "try again"),
     (apsw.ProtocolError, "the store's locks are contended", "try again"),
 )
+
+_NOTHING_LOST = {
+    apsw.SQLITE_IOERR_NOMEM: "there is not enough memory for the store",
+    apsw.SQLITE_IOERR_SHMOPEN: "the index of the store's log cannot be opened",
+    apsw.SQLITE_IOERR_SHMMAP: "the index of the store's log cannot be mapped",
+    apsw.SQLITE_IOERR_SHMLOCK: "the index of the store's log cannot be locked",
+    apsw.SQLITE_IOERR_GETTEMPPATH: "there is no folder for temporary files",
+}
+"""I/O errors that hit nothing that must last: the index (`-shm`) is made anew from the log."""
 
 _REFUSALS = (
     apsw.ConstraintError,
@@ -39,8 +54,12 @@ def foreign_errors_mapped(mark: PoisonMark) -> Iterator[None]:
         yield
     except (apsw.IOError, apsw.CorruptError) as error:
         # The library's type stubs do not know the attribute.
-        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_NOMEM:
-            raise StoreUnavailable("there is not enough memory for the store") from error
+        code = getattr(error, "extendedresult", 0)
+        if code in _NOTHING_LOST:
+            raise StoreUnavailable(f"{_NOTHING_LOST[code]} ({error})", hint="try again") from error
+        if code == apsw.SQLITE_IOERR_SHMSIZE:
+            # What SQLite says when it opens on a full disk: it makes its index larger by writing.
+            raise _full(error) from error
         mark.set(str(error))
         damaged = isinstance(error, apsw.CorruptError)
         what = "the store's file is damaged" if damaged else "an I/O error hit the store"
@@ -64,7 +83,15 @@ def refusals_mapped() -> Iterator[None]:
         raise RecordRefused(f"the store refuses a lead: {error}") from error
 
 
+def _full(error: apsw.Error) -> StoreFull:
+    return StoreFull(
+        f"the store's disk is full ({error})", hint="free some space; it goes on by itself"
+    )
+
+
 def _mapped(error: apsw.Error) -> LeadkeepError:
+    if isinstance(error, apsw.FullError):
+        return _full(error)
     for kind, message, hint in _UNAVAILABLE:
         if isinstance(error, kind):
             return StoreUnavailable(f"{message} ({error})", hint=hint)

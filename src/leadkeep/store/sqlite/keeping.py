@@ -35,7 +35,12 @@ def recover(connection: apsw.Connection, mark: PoisonMark, *, busy_timeout_ms: i
     Raises:
         StoreUnavailable: poisoned, and a reader is in the way.
     """
-    done = checkpoint(connection, patience_ms=busy_timeout_ms, busy_timeout_ms=busy_timeout_ms)
+    try:
+        done = checkpoint(connection, patience_ms=busy_timeout_ms, busy_timeout_ms=busy_timeout_ms)
+    except apsw.FullError:
+        if mark.is_set:
+            raise
+        return  # All of it is safe in the log: a full disk is no reason not to start.
     if not mark.is_set:
         return
     if not done:

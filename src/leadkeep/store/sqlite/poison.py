@@ -6,6 +6,7 @@ file beside the database; every write transaction of every process looks for it;
 checkpoint, which writes everything anew, takes it away.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -53,7 +54,9 @@ class PoisonMark:
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                os.write(descriptor, f"{reason}\n".encode())
+                with contextlib.suppress(OSError):
+                    # For people, and there may be no room for it: the name alone counts.
+                    os.write(descriptor, f"{reason}\n".encode())
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -14,7 +14,7 @@ import apsw
 import msgspec
 
 from leadkeep.clock import Clock
-from leadkeep.errors import UsageError
+from leadkeep.errors import StoreFull, UsageError
 from leadkeep.models import (
     AbsorbBatch,
     AbsorbReport,
@@ -47,6 +47,7 @@ async def open_sqlite(
     migrate: bool = True,
     read_only: bool = False,
     recover: bool = False,
+    on_full: Callable[[], None] = lambda: None,
 ) -> "SqliteStore":
     """Open a store.
 
@@ -57,21 +58,27 @@ async def open_sqlite(
         read_only: only for looking: nothing is made or migrated.
         recover: first bring everything committed into the database file, which clears a mark of
             poisoning; for the worker, at its start.
+        on_full: called, from any thread, when the disk has no room.
 
     Raises:
         StoreUnavailable: it cannot be opened now, or there is none to read.
         StoreUnsafe: it must not be used: library, schema, or poisoned and not recovered.
         MigrationFailed: the schema could not be brought up to date.
     """
-    return await asyncio.to_thread(
-        _open,
-        path,
-        clock,
-        busy_timeout_ms,
-        migrate=migrate,
-        read_only=read_only,
-        recover=recover,
-    )
+    try:
+        return await asyncio.to_thread(
+            _open,
+            path,
+            clock,
+            busy_timeout_ms,
+            migrate=migrate,
+            read_only=read_only,
+            recover=recover,
+            on_full=on_full,
+        )
+    except StoreFull:
+        on_full()
+        raise
 
 
 def _open(
@@ -82,6 +89,7 @@ def _open(
     migrate: bool,
     read_only: bool,
     recover: bool,
+    on_full: Callable[[], None],
 ) -> "SqliteStore":
     check_library()
     mark = PoisonMark(path)
@@ -105,7 +113,7 @@ def _open(
     return SqliteStore(
         path,
         clock,
-        writer=None if read_only else Writer(connections[0], mark),
+        writer=None if read_only else Writer(connections[0], mark, on_full=on_full),
         readers=Readers(connections[-_READERS:], mark),
         mark=mark,
         busy_timeout_ms=busy_timeout_ms,

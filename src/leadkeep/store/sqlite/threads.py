@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import apsw
 
-from leadkeep.errors import StoreError
+from leadkeep.errors import StoreError, StoreFull
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
 from leadkeep.store.sqlite.connections import SQL
 from leadkeep.store.sqlite.poison import PoisonMark
@@ -23,11 +23,22 @@ Work = Callable[[apsw.Connection], T]
 
 
 class Writer:
-    """The one thread and connection of this process that write."""
+    """The one thread and connection of this process that write.
 
-    def __init__(self, connection: apsw.Connection, mark: PoisonMark) -> None:
+    Args:
+        on_full: called from the thread, at once, when the disk has no room.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        mark: PoisonMark,
+        *,
+        on_full: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
         self._mark = mark
+        self._on_full = on_full
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="leadkeep-store-writer")
 
     async def transact(self, work: Work[T]) -> T:
@@ -63,10 +74,17 @@ class Writer:
 
     async def _run(self, call: Callable[[], T]) -> T:
         try:
-            future = self._thread.submit(call)
+            future = self._thread.submit(self._noticing, call)
         except RuntimeError as error:
             raise StoreError("the store has been closed") from error
         return await asyncio.wrap_future(future)
+
+    def _noticing(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except StoreFull:
+            self._on_full()
+            raise
 
     def _transact(self, work: Work[T]) -> T:
         connection = self._connection

@@ -1,0 +1,191 @@
+"""An installation on a disk that hangs: every write to it waits until the file system is thawed.
+
+While it hangs, every lead is answered: by the next journal, or 503. What becomes durable late is
+known by its id if another journal had it, and as not acknowledged if nobody had.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.disks.asking import (
+    PATIENCE_SECONDS,
+    SETTINGS,
+    acknowledged,
+    in_use,
+    post,
+    post_or_refused,
+    settled,
+)
+from tests.faults.disks.volumes import Volume, ext4
+from tests.faults.installation.rig import (
+    LEADKEEP,
+    Brain,
+    Installation,
+    Verdict,
+    free_port,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+
+DEAF = (sys.executable, "-P", str(Path(__file__).with_name("deaf_leadkeep.py")))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Volume]:
+    with ext4(tmp_path, "disk", 48) as volume:
+        yield volume
+
+
+@contextmanager
+def serving(installation: Installation, disk: Volume) -> Iterator[Installation]:
+    try:
+        installation.start()
+        yield installation
+    finally:
+        disk.thaw()  # What hangs cannot even be killed.
+        installation.abandon()
+
+
+@contextmanager
+def frozen(disk: Volume) -> Iterator[None]:
+    disk.freeze()
+    try:
+        yield
+    finally:
+        disk.thaw()
+
+
+def all_are_answered_while_frozen(installation: Installation, disk: Volume) -> None:
+    """Post to a door whose first journal hangs and whose second does not."""
+    with frozen(disk):
+        assert post(installation.port, range(100, 120)) == [200] * 20
+
+
+def two_journals(tmp_path: Path, disk: Volume) -> dict[str, str]:
+    folders = f'["{disk.path}/journal", "{tmp_path}/second"]'
+    return {**SETTINGS, "journal.folders": folders}
+
+
+def state_of(pid: int) -> str:
+    """As the kernel says: `S` sleeps, `Z` has ended; empty: gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+@contextmanager
+def door_alone(installation: Installation, disk: Volume) -> Iterator[subprocess.Popen[bytes]]:
+    """`leadkeep intake`, without anybody beside it."""
+    with (installation.folder / "log").open("ab") as log:
+        door = subprocess.Popen([*LEADKEEP, "intake"], cwd=installation.folder, stderr=log)
+    try:
+        yield door
+    finally:
+        disk.thaw()
+        door.kill()
+        door.wait()
+
+
+def test_the_second_journal_answers_while_the_first_hangs_and_nothing_comes_twice(
+    tmp_path: Path, brain: Brain, disk: Volume
+) -> None:
+    admin = free_port()
+    settings = {
+        **two_journals(tmp_path, disk),
+        "intake.admin_listen": f'"127.0.0.1:{admin}"',
+    }
+    with serving(Installation(tmp_path, brain, settings=settings), disk) as installation:
+        answered = [*range(5), *range(100, 120), *range(200, 205)]
+        assert post(installation.port, range(5)) == [200] * 5
+        all_are_answered_while_frozen(installation, disk)
+        # The lead that the first journal hung with is there as well by now, under the same id.
+        wait_until("the first is used again", lambda: in_use(admin) == [True, True])
+        assert post(installation.port, range(200, 205)) == [200] * 5
+        settled(installation, len(answered))
+        verdict = Verdict(answered, installation, brain)
+        assert (verdict.lost, verdict.twice, verdict.changed) == ([], [], [])
+        assert (verdict.undelivered, verdict.duplicates) == ([], 0)
+        assert acknowledged(installation) == dict.fromkeys(answered, 1)
+        installation.stop()
+
+
+def test_control_a_door_without_a_deadline_answers_nobody(
+    tmp_path: Path, brain: Brain, disk: Volume
+) -> None:
+    settings = two_journals(tmp_path, disk)
+    with serving(Installation(tmp_path, brain, DEAF, settings=settings), disk) as deaf:
+        assert post(deaf.port, range(5)) == [200] * 5
+        with pytest.raises(TimeoutError):
+            all_are_answered_while_frozen(deaf, disk)
+
+
+def test_without_a_second_journal_the_answer_is_503_until_the_thaw(
+    tmp_path: Path, brain: Brain, disk: Volume
+) -> None:
+    settings = {**SETTINGS, "journal.folders": f'["{disk.path}/journal"]'}
+    with serving(Installation(tmp_path, brain, settings=settings), disk) as installation:
+        assert post(installation.port, range(5)) == [200] * 5
+        with frozen(disk):
+            assert post(installation.port, range(100, 110)) == [503] * 10
+        wait_until("leads are taken again", lambda: post(installation.port, [200]) == [200])
+        told = [*range(5), 200]
+        wait_until("they are in the store", lambda: set(told) <= set(acknowledged(installation)))
+        wait_until("all is delivered", lambda: not installation.waiting())
+        found = acknowledged(installation)
+        # The one that hung became durable after its vendor was told 503; the others never were.
+        late = sorted(number for number, was_told in found.items() if not was_told)
+        assert late == [100]
+        assert sorted(set(found) - set(late)) == told
+        installation.stop()
+
+
+def test_a_door_can_be_stopped_while_a_journal_hangs(
+    tmp_path: Path, brain: Brain, disk: Volume
+) -> None:
+    settings = two_journals(tmp_path, disk)
+    with serving(Installation(tmp_path, brain, settings=settings), disk) as installation:
+        door = installation.pid("intake")
+        assert door is not None
+        with frozen(disk):
+            assert post(installation.port, [1]) == [200]
+            os.kill(door, signal.SIGTERM)
+            # It has answered, closed and left, as far as the kernel lets it: a thread that waits
+            # for a frozen disk cannot be ended by anybody.
+            wait_until("it has left", lambda: state_of(door) in ("Z", ""))
+        wait_until("it is gone", lambda: installation.pid("intake") not in (door, None))
+        wait_until("the next one serves", lambda: post_or_refused(installation.port, 2) == 200)
+        settled(installation, 2)
+        installation.stop()
+
+
+def test_a_door_opens_although_its_data_folder_and_first_journal_hang(
+    tmp_path: Path, brain: Brain, disk: Volume
+) -> None:
+    settings = {
+        **SETTINGS,
+        "journal.folders": f'["{disk.path}/data/journal", "{tmp_path}/second"]',
+    }
+    installation = Installation(tmp_path, brain, data=disk.path / "data", settings=settings)
+    with serving(installation, disk):
+        assert post(installation.port, [1]) == [200]
+        settled(installation, 1)
+        installation.stop()
+    disk.boot()  # The kernel knows no name on it any more: to look one up may wait as well.
+    with frozen(disk), door_alone(installation, disk) as door:
+        wait_until("it serves", lambda: post_or_refused(installation.port, 2) == 200)
+        assert post(installation.port, [3, 4]) == [200, 200]
+        disk.thaw()
+        door.send_signal(signal.SIGTERM)
+        assert door.wait(PATIENCE_SECONDS * 3) == 0
+    installation.process_queue()
+    wait_until("all is delivered", lambda: set(brain.received) == {1, 2, 3, 4})
+    assert acknowledged(installation) == dict.fromkeys(range(1, 5), 1)

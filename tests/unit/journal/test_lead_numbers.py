@@ -7,7 +7,12 @@ from threading import Thread
 import pytest
 
 from leadkeep.errors import JournalUnavailable
-from leadkeep.journal.numbers import BLOCK_NUMBERS, LeadNumbers
+from leadkeep.journal.numbers import (
+    BLOCK_NUMBERS,
+    LeadNumbers,
+    first_free_number,
+    raise_first_free,
+)
 from tests.fakes.clock import FakeClock
 
 
@@ -158,3 +163,20 @@ def test_threads_never_get_the_same_number(
     for thread in threads:
         thread.join()
     assert len({number for mine in given for number in mine}) == 3_000
+
+
+def test_numbers_below_what_the_file_was_raised_to_are_never_given(
+    path: Path, clock: FakeClock
+) -> None:
+    least = clock.now_ms + 7 * BLOCK_NUMBERS
+    assert first_free_number(path) == 0
+    raise_first_free(path, least)
+    assert first_free_number(path) == least
+    assert LeadNumbers(path, clock).next() == least
+
+
+def test_the_file_is_never_lowered(path: Path, clock: FakeClock) -> None:
+    LeadNumbers(path, clock).next()
+    before = path.read_bytes()
+    raise_first_free(path, clock.now_ms - 5)
+    assert path.read_bytes() == before

@@ -19,8 +19,8 @@ from leadkeep.app.parts import (
     lead_numbers,
     make_absorber,
     make_delivery,
-    open_store,
 )
+from leadkeep.app.store import open_store, refuse_if_lost
 from leadkeep.clock import SystemClock
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
@@ -101,6 +101,7 @@ async def process_queue(
         AlreadyRunning: another process has been absorbing for longer than we wait.
     """
     async with open_store(settings) as store, make_delivery(settings, store) as delivery:
+        await refuse_if_lost(settings, store)
         absorbed = await make_absorber(settings, store, on_absorbed=lambda: None).absorb_available(
             wait_seconds=TURN_SECONDS
         )

@@ -19,8 +19,8 @@ from leadkeep.app.parts import (
     make_absorber,
     make_archivist,
     make_delivery,
-    open_store,
 )
+from leadkeep.app.store import open_store, refuse_if_lost
 from leadkeep.clock import SystemClock
 from leadkeep.errors import StoreError
 from leadkeep.settings.model import Address, Settings
@@ -94,6 +94,7 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
     stop = stop_event(handover)
     async with AsyncExitStack() as resources:
         store = await resources.enter_async_context(open_store(settings, recover=True))
+        await refuse_if_lost(settings, store)
         delivery = await resources.enter_async_context(make_delivery(settings, store))
         absorber = make_absorber(settings, store, on_absorbed=delivery.wake)
         resources.callback(absorber.close)

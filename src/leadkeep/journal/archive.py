@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import msgspec
@@ -249,16 +250,23 @@ class Archive:
     @contextlib.contextmanager
     def _unpacked(self, fd: int) -> Iterator[tuple[int, ArchiveNote]]:
         """The segment's file as it was, in a file that vanishes afterwards, and its note."""
-        try:
-            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - closed just below
-        except OSError as error:
-            raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
-        with file:
+        with self._room_to_unpack() as file:
             try:
                 note = unpack(fd, file.fileno())
             except OSError as error:
                 raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
             yield file.fileno(), note
+
+    def _room_to_unpack(self) -> IO[bytes]:
+        """Beside the archive, whose disk has room; where the system has it if that is read-only."""
+        try:
+            return tempfile.TemporaryFile(dir=self.folder)
+        except OSError:
+            pass
+        try:
+            return tempfile.TemporaryFile()
+        except OSError as error:
+            raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
 
     def _find(self, segment: UUID) -> Path | None:
         try:

@@ -202,6 +202,9 @@ class Store(Protocol):
         Reads all of it.
         """
 
+    async def lead_count(self) -> int:
+        """How many leads there are. Counts them."""
+
     async def requests(self, lead_ids: Sequence[str]) -> dict[str, StoredRequest]:
         """What the store has of these leads' requests, by id; a lead it has not is left out."""
 

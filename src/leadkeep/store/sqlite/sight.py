@@ -82,7 +82,17 @@ class Sight:
 
     async def flaws(self) -> list[str]:
         """What is wrong with the database itself, in words; nothing: an empty list."""
-        return await self._readers.look(examining.flaws)
+        found = await self._readers.look(examining.flaws)
+        if self._mark.is_set:
+            found.append(
+                "an I/O error hit it, and nothing is written any more (look at the disk, then "
+                "restart the worker: it writes everything anew)"
+            )
+        return found
+
+    async def lead_count(self) -> int:
+        """How many leads there are; reads an index."""
+        return await self._readers.look(partial(first_value, statement="count_leads"))
 
     async def requests(self, lead_ids: Sequence[str]) -> dict[str, StoredRequest]:
         """What the store has of these leads' requests, by id; see `Store.requests`."""

@@ -40,7 +40,7 @@ from leadkeep.recovery.places import Places
 class BackedUp(msgspec.Struct, frozen=True):
     """A backup that was made."""
 
-    directory: Path
+    directory: str
     made_at: str
     bytes: int
     linked_bytes: int
@@ -103,7 +103,7 @@ class Backup:
                 hint="Nothing was left behind. Check the room and the disk, then try again.",
             ) from error
         return BackedUp(
-            directory=directory,
+            directory=str(directory),
             made_at=manifest.made_at,
             bytes=manifest.bytes,
             linked_bytes=self._linked_bytes,

@@ -5,6 +5,7 @@ of a store in which leads still count as pending.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +42,7 @@ class Made(NamedTuple):
     highest_number: int
     """The highest lead number in it."""
     rather_archived: Set[UUID]
-    """Segments of which the archive's copy was read, because the journal's is damaged."""
+    """Segments of which the archive's copy was read, because it holds more than the journal's."""
 
 
 def files_of(store: Path) -> list[Path]:
@@ -79,7 +80,7 @@ async def make_new_store(
         StoreError: it cannot be written.
         JournalError: a journal or the archive cannot be listed.
     """
-    rather_archived = await asyncio.to_thread(damaged_but_archived, journals, archive)
+    rather_archived = await asyncio.to_thread(better_archived, journals, archive)
     places.new_store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with open_store(places.new_store) as store:
         settled = await settle(
@@ -135,24 +136,25 @@ def _move_aside(places: Places, clock: Clock) -> Path | None:
     return aside
 
 
-def damaged_but_archived(journals: Sequence[JournalReader], archive: Archive) -> set[UUID]:
-    """Segments that are in a journal and in the archive, and damaged in the journal only."""
+def better_archived(journals: Sequence[JournalReader], archive: Archive) -> set[UUID]:
+    """Segments that are in a journal and in the archive, and of which that copy holds more."""
     archived = {kept.segment for kept in archive.segments()}
     return {
         info.segment
         for journal in journals
         for info in journal.segments()
         if info.segment in archived
-        and not _is_whole(journal.read(info, 0))
-        and _is_whole(archive.read(info.segment))
+        and _records(archive.read(info.segment)) > _records(journal.read(info, 0))
     }
 
 
-def _is_whole(entries: Iterable[Group | Damage | TornTail]) -> bool:
-    try:
-        return not any(isinstance(entry, Damage) for entry in entries)
-    except JournalError:
-        return False
+def _records(entries: Iterable[Group | Damage | TornTail]) -> int:
+    """How many records can be read."""
+    found = 0
+    with contextlib.suppress(JournalError):
+        for entry in entries:
+            found += len(entry.records) if isinstance(entry, Group) else 0
+    return found
 
 
 class Hiding:

@@ -6,7 +6,6 @@ an old store is moved aside, never removed; and nothing starts while there is no
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -42,7 +41,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
     """What a rebuild came to."""
 
     settled: Settled
-    moved_aside: Path | None
+    moved_aside: str | None
     """Where the old store is now."""
     findings: list[Finding]
 
@@ -141,7 +140,11 @@ class Rebuild:
             least = max(least, self._clock.now_us() // 1_000) + NUMBERS_KEPT_CLEAR
         raise_first_free(places.numbers, least)
         aside = put_in_place(places, self._clock)
-        return Rebuilt(settled=new.settled, moved_aside=aside, findings=new.examined.findings)
+        return Rebuilt(
+            settled=new.settled,
+            moved_aside=None if aside is None else str(aside),
+            findings=new.examined.findings,
+        )
 
     def _size(self) -> int:
         """About how large the new store may become."""

@@ -7,6 +7,7 @@ writing into a file that has been moved aside, and its outcomes would be lost.
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 from leadkeep.errors import AlreadyRunning, StoreUnavailable
 
 LOCK_NAME = "store.lock"
+PATIENCE_SECONDS = 2.0
+"""A worker whose store is lost is started again and again; each time it holds the lock a moment."""
+_PAUSE_SECONDS = 0.01
 
 
 @contextmanager
@@ -40,12 +44,16 @@ def replaced(run_folder: Path) -> Iterator[None]:
     """Hold the store's file alone.
 
     Raises:
-        AlreadyRunning: somebody uses it.
+        AlreadyRunning: somebody uses it, and not only to see that it is gone.
         StoreUnavailable: the lock cannot be made.
     """
     fd = _open(run_folder)
     try:
-        if not _lock(fd, fcntl.LOCK_EX):
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while not _lock(fd, fcntl.LOCK_EX):
+            if time.monotonic() < give_up_at:
+                time.sleep(_PAUSE_SECONDS)
+                continue
             raise AlreadyRunning(
                 f"a worker or a command uses the store of {run_folder.parent}",
                 hint="Stop `leadkeep serve` and what else uses this data folder, then try again.",

@@ -157,8 +157,8 @@ class Installation:
         """Its SQLite file."""
         return self.folder / "data" / "leadkeep.db"
 
-    def start(self) -> None:
-        """Start it; returns when both of its processes serve."""
+    def start(self, processes: int = 2) -> None:
+        """Start it; returns when so many of its processes serve: the door and the worker."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.program, "serve"],
@@ -166,7 +166,11 @@ class Installation:
                 stderr=log,
                 env={**os.environ, "LEADKEEP_LOG_LEVEL": self.log_level},
             )
-        wait_until("it serves", lambda: len(self._ready_pids()) == 2)
+        self.wait_until_it_serves(processes)
+
+    def wait_until_it_serves(self, processes: int = 2) -> None:
+        """Until so many of its processes say that they are ready."""
+        wait_until("it serves", lambda: len(self._ready_pids()) >= processes)
 
     def kill(self, *victims: str) -> None:
         """SIGKILL some of `supervisor`, `intake`, `worker`; a dead supervisor is started anew."""

@@ -178,8 +178,15 @@ def test_leads_that_came_after_the_backup_and_are_still_in_a_journal_come_back_t
     scene.here.ok("verify")
 
 
+class Yesterday(SystemClock):
+    """A day ago."""
+
+    def now_us(self) -> int:
+        return super().now_us() - 86_400_000_000
+
+
 def test_a_journal_that_went_on_after_the_backup_is_read_on_and_archived_whole(
-    scene: Scene,
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other_disk = f'[journal]\nfolders = ["{scene.folder}/disk/journal"]\n'
     scene.configure(CONFIG.format(url=scene.sink.url) + other_disk)
@@ -189,7 +196,9 @@ def test_a_journal_that_went_on_after_the_backup_is_read_on_and_archived_whole(
     for _ in range(2):
         journal.commit([encode(a_record(source="vendor"))])
     scene.deliver()
-    backup = scene.backup()
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr("leadkeep.app.recovery.SystemClock", Yesterday)
+        backup = scene.backup()
     for _ in range(2):
         journal.commit([encode(a_record(source="vendor"))])
     journal.close()

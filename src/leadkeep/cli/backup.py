@@ -22,9 +22,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 folder = click.Path(path_type=Path, file_okay=False)
 
 _CRON = """\b
-From cron, every night, linking what has not changed since the night before:
-  15 2 * * * cd /srv/leadkeep && bin/leadkeep backup /mnt/other/leadkeep-$(date +\\%F) \\
-    --since /mnt/other/leadkeep-$(date -d yesterday +\\%F)
+From cron, every night:
+  15 2 * * * cd /srv/leadkeep && bin/leadkeep backup /mnt/other/leadkeep-$(date +\\%F)
 """
 
 
@@ -34,7 +33,8 @@ From cron, every night, linking what has not changed since the night before:
     "--since",
     type=folder,
     metavar="BACKUP",
-    help="A former backup on the same disk: archived leads that are in it are linked, not copied.",
+    help="A former backup on the same disk: archived files that are in it are linked, not copied. "
+    "If it is not there, everything is copied.",
 )
 @json_option
 @click.pass_context

@@ -14,9 +14,10 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from leadkeep.clock import Clock, rfc3339
-from leadkeep.errors import BackupDamaged, JournalError, RecoveryError
+from leadkeep.errors import BackupDamaged, JournalError, NotFound, RecoveryError
 from leadkeep.journal.archive import Archive, ArchivedSegment
 from leadkeep.journal.archivelock import unpruned
 from leadkeep.journal.base import Damage, JournalReader, SegmentInfo, SegmentState
@@ -35,6 +36,8 @@ from leadkeep.recovery.files import (
 )
 from leadkeep.recovery.manifest import Counts, FileEntry, Manifest
 from leadkeep.recovery.places import Places
+
+_log = structlog.get_logger("leadkeep.recovery")
 
 
 class BackedUp(msgspec.Struct, frozen=True):
@@ -77,7 +80,7 @@ class Backup:
         self._open_store = open_store
         self._clock = clock
         self._since = since
-        self._former = made.read_manifest(since) if since is not None else None
+        self._former = _manifest_of(since)
         self._progress = progress or (lambda _what, _done, _total: None)
         self._files: dict[str, FileEntry] = {}
         self._linked_bytes = 0
@@ -221,6 +224,8 @@ class Backup:
                     f"there is nothing to back up in {self._places.data}",
                     hint="Is it the right data folder?",
                 )
+            if self._places.has_history():
+                found.add(f"the store {self._places.store} is gone: the backup has none", "")
             return found, {}, 0
         async with self._open_store(draft / made.STORE) as store:
             found = await examine(store, survey, self._progress)
@@ -239,6 +244,17 @@ class Backup:
             name = f"{made.ARCHIVE}/{one.path.relative_to(self._places.archive).as_posix()}"
             needed += 0 if name in former else one.size
         check_room(directory.absolute(), needed, "the backup")
+
+
+def _manifest_of(former: Path | None) -> Manifest | None:
+    """What a former backup holds; None if it cannot be used: tonight's must not fail for that."""
+    if former is None:
+        return None
+    try:
+        return made.read_manifest(former)
+    except (NotFound, RecoveryError) as error:
+        _log.warning("everything is copied, nothing is shared", error=str(error))
+        return None
 
 
 def _as_of(finding: Finding, draft: Path, directory: Path) -> Finding:

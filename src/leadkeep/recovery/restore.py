@@ -98,7 +98,8 @@ class Restore:
         await asyncio.to_thread(made.check_files, self._directory, manifest, self._progress)
         store = manifest.files.get(made.STORE)
         needed = manifest.bytes + (_STORE_GROWS * store.bytes if store else 0)
-        check_room(self._places.data, needed, "restoring")
+        for folder in (self._places.data, self._places.store):
+            check_room(folder, needed, "restoring")
         return manifest
 
     async def run(self) -> Restored:

@@ -20,6 +20,7 @@ from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
 
 _LINES_AT_ONCE = 500
+_STATUSES = frozenset(status.value for status in Status)
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class Settled(msgspec.Struct, frozen=True):
     deliveries: dict[str, int]
     """All of them, by status."""
     torn_lines: int
-    """Lines of the log that cannot be believed."""
+    """Lines of the log that cannot be believed, or not be understood."""
     unknown_lines: int
     """Lines about leads that are in no journal and no archived segment any more."""
 
@@ -94,7 +95,11 @@ async def _replay(
     lines = outcomes.read()
     done = torn = unknown = 0
     while some := await asyncio.to_thread(_take, lines):
-        standings = [_standing(line) for line in some if isinstance(line, OutcomeLine)]
+        standings = [
+            _standing(line)
+            for line in some
+            if isinstance(line, OutcomeLine) and line.status in _STATUSES
+        ]
         torn += len(some) - len(standings)
         unknown += (await store.replay(standings, lead_mark=lead_mark)).unknown
         done += len(some)

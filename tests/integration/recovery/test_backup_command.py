@@ -232,13 +232,13 @@ def test_a_file_that_has_changed_in_the_backup_before_is_copied_anew(scene: Scen
     scene.here.ok("verify", scene.folder / "second")
 
 
-def test_since_something_that_is_no_backup_is_refused(scene: Scene) -> None:
+@pytest.mark.parametrize("former", ["nowhere", "data"])
+def test_without_a_backup_before_everything_is_copied(scene: Scene, former: str) -> None:
     scene.push()
-    (scene.folder / "not").mkdir()
-    result = scene.here.run("backup", scene.folder / "b", "--since", scene.folder / "not")
-    assert result.exit_code == 1
-    assert "is no backup" in result.stderr
-    assert scene.here.run("backup", scene.folder / "b", "--since", "/nowhere").exit_code == 5
+    result = scene.here.run("backup", scene.folder / "b", "--since", scene.folder / former)
+    assert result.exit_code == 0
+    assert "everything is copied" in result.stderr
+    scene.here.ok("verify", scene.folder / "b")
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -317,3 +317,16 @@ def test_a_draft_that_a_killed_backup_has_left_is_removed_by_the_next(scene: Sce
         "data",
         "leadkeep.toml",
     ]
+
+
+def test_a_backup_of_what_a_lost_store_has_left_says_so_and_comes_back(scene: Scene) -> None:
+    scene.push(2)
+    scene.deliver()
+    expected = scene.requests()
+    scene.lose_the_store()
+    result = scene.here.run("backup", scene.folder / "backup")
+    assert result.exit_code == 3
+    assert "is gone: the backup has none" in result.stdout
+    there = scene.restore(scene.folder / "backup")
+    assert scene.requests(there) == expected
+    assert scene.statuses(there) == ["completed"] * 2

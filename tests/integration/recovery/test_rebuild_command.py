@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from leadkeep.journal.archive import Archive
+from leadkeep.journal.outcomes import OutcomeLine, OutcomeLog
 from leadkeep.recovery import settling
 from leadkeep.recovery.newstore import make_new_store
 from leadkeep.states import Verb
@@ -104,6 +105,23 @@ def test_decisions_are_in_the_log_before_their_command_ends(rich: Scene) -> None
     assert all(line["destination"] == "brain" and line["lead_id"] for line in decided)
 
 
+def test_a_decision_stands_though_the_log_cannot_be_written_and_that_is_said(
+    scene: Scene,
+) -> None:
+    scene.sink.status = 503
+    scene.push(1)
+    scene.deliver()
+    outcomes = scene.here.data / "archive" / "outcomes"
+    for file in outcomes.iterdir():
+        file.unlink()
+    outcomes.rmdir()
+    outcomes.write_text("in the way")
+    result = scene.here.run("leads", "cancel", scene.lead_ids()[0])
+    assert result.exit_code == 0
+    assert "come back held" in result.stderr
+    assert scene.statuses() == ["cancelled"]
+
+
 def test_why_each_is_held_is_said(rich: Scene) -> None:
     rich.lose_the_store()
     rich.here.ok("rebuild")
@@ -111,6 +129,7 @@ def test_why_each_is_held_is_said(rich: Scene) -> None:
     by_person = [reason for (reason,) in reasons if reason.startswith("a person had held it")]
     rebuilt = [reason for (reason,) in reasons if reason.startswith("the store was rebuilt on 20")]
     assert (len(by_person), len(rebuilt)) == (1, 5)
+    assert len(rich.here.json("leads", "list", "--held-because", "store was rebuilt")) == 5
     result = rich.here.run("leads", "resume", "--held-because", "store was rebuilt", "--yes")
     assert result.stdout == "5 deliveries pending\n"
     assert rich.deliver().exit_code == 0
@@ -366,6 +385,18 @@ def test_torn_lines_of_the_log_are_passed_over(scene: Scene) -> None:
     made = told(scene.here.run("rebuild", "--json"))
     assert made["settled"]["torn_lines"] == 1
     assert sorted(scene.statuses()) == ["completed", "held"]
+
+
+def test_a_line_of_a_later_version_is_passed_over(scene: Scene) -> None:
+    scene.push(2)
+    scene.deliver()
+    log = OutcomeLog(scene.here.data / "archive" / "outcomes")
+    log.append([OutcomeLine(1, scene.lead_ids()[0], "brain", "returned", 0, 2**45)])
+    log.close()
+    scene.lose_the_store()
+    made = told(scene.here.run("rebuild", "--json"))
+    assert made["settled"]["torn_lines"] == 1
+    assert scene.statuses() == ["completed"] * 2
 
 
 def test_thousands_of_lines_are_read_in_order(

@@ -151,6 +151,26 @@ def test_a_restored_installation_works_on_as_any_other(scene: Scene) -> None:
     assert there.ok("status")
 
 
+def test_a_store_on_another_disk_comes_back_there(scene: Scene) -> None:
+    scene.push(3)
+    scene.deliver()
+    backup, expected = scene.backup(), scene.requests()
+    scene.configure(CONFIG.format(url=scene.sink.url) + '[store]\npath = "disk/queue.db"\n')
+    there = scene.there()
+    (scene.folder / "disk").mkdir()
+    there.ok("restore", backup)
+    there.ok("verify")
+    assert not (there.data / "leadkeep.db").exists()
+    for path in (scene.folder / "disk").glob("queue.db*"):
+        path.rename(scene.folder / path.name.replace("queue", "leadkeep"))
+    apart = scene.there()
+    apart.data = scene.folder
+    assert scene.requests(apart) == expected
+    there.ok("rebuild")
+    assert (scene.folder / "disk" / "queue.db").exists()
+    there.ok("verify")
+
+
 # ---------------------------------------------------------------- what other disks have kept
 
 

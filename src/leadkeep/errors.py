@@ -16,6 +16,8 @@
     │   ├── StoreUnsafe           the store must not be used as it is (unsafe library, poisoned)
     │   ├── RecordRefused         a constraint refuses these leads; the batch must be bisected
     │   └── MigrationFailed       the schema could not be brought up to date; nothing was changed
+    ├── RecoveryError             a backup, a restore or a rebuild cannot be done, or not here
+    │   └── BackupDamaged         a backup is not what was written, and must not be relied on
     └── AlreadyRunning            another process does this job on this data folder
 
 Foreign errors (OSError, apsw.Error, …) are mapped to these at one boundary: the module that called
@@ -86,6 +88,14 @@ class RecordRefused(StoreError):
 
 class MigrationFailed(StoreError):
     """The schema could not be brought up to date; nothing was changed."""
+
+
+class RecoveryError(LeadkeepError):
+    """A backup, a restore or a rebuild cannot be done, or not here; nothing was changed."""
+
+
+class BackupDamaged(RecoveryError):
+    """A backup is not what was written: a file of it is missing, or its bytes have changed."""
 
 
 class AlreadyRunning(LeadkeepError):

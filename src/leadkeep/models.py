@@ -198,6 +198,72 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     """The delivery's status afterwards."""
 
 
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What a person has decided about one delivery."""
+
+    delivery_id: int
+    lead_id: str
+    destination: str | None
+    status: Status
+    """The delivery's status afterwards."""
+    at_ms: int
+
+
+# ---------------------------------------------------------------- recovering
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """Where a delivery stood at a time, as a log outside of the store has it."""
+
+    lead_id: str
+    destination: str
+    """Empty: it had none."""
+    status: Status
+    attempt: int
+    """Number of the try that brought it there; 0: a person did."""
+    at_ms: int
+
+    @property
+    def why(self) -> str:
+        """What can be said of the reason: such a log keeps none."""
+        words = {
+            Status.HELD: "a person had held it",
+            Status.CANCELLED: "a person had cancelled it",
+            Status.FAILED: "it had been given up",
+            Status.PENDING: "the try had failed",
+        }
+        known = words.get(self.status)
+        return f"{known}; the log of outcomes does not say why" if known else ""
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What became of some standings."""
+
+    moved: int
+    """Deliveries that stand elsewhere now."""
+    unknown: int
+    """Standings of leads that are not in the store."""
+
+
+class StoredRequest(msgspec.Struct, frozen=True, gc=False):
+    """What the store has of a lead's request, to compare it with the journal's record."""
+
+    lead_number: int
+    source: str
+    received_at_ms: int
+    flags: int
+    answer_status: int
+    peer: str
+    method: str
+    target: bytes
+    headers: bytes
+    body: bytes
+    quarantine_reason: str
+    """Why it was quarantined; empty if it was not."""
+    erased: int
+    """Not 0: its personal data was removed at a person's request."""
+
+
 # ---------------------------------------------------------------- looking
 
 
@@ -283,6 +349,8 @@ class Selection(msgspec.Struct, frozen=True):
     destinations: tuple[str, ...] = ()
     received_from_ms: int | None = None
     received_before_ms: int | None = None
+    held_because: str = ""
+    """A part of the reason for which they are held."""
     everything: bool = False
 
     @property
@@ -296,4 +364,5 @@ class Selection(msgspec.Struct, frozen=True):
             or self.destinations
             or self.received_from_ms is not None
             or self.received_before_ms is not None
+            or self.held_because
         )

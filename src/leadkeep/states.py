@@ -106,6 +106,26 @@ def allowed_moves() -> frozenset[tuple[Status, Status]]:
     )
 
 
+def way(before: Status, after: Status) -> tuple[Status, ...]:
+    """The fewest allowed moves that lead from one status to another, `after` the last of them.
+
+    Raises:
+        ValueError: there is no way; nothing leads out of COMPLETED.
+    """
+    moves = allowed_moves()
+    ways: dict[Status, tuple[Status, ...]] = {before: ()}
+    ahead = [before]
+    while after not in ways and ahead:
+        here = ahead.pop(0)
+        for there in Status:
+            if (here, there) in moves and there not in ways:
+                ways[there] = (*ways[here], there)
+                ahead.append(there)
+    if after not in ways:
+        raise ValueError(f"no way leads from {before} to {after}")
+    return ways[after]
+
+
 def statuses_for(verb: Verb) -> frozenset[Status]:
     """The statuses in which `verb` may be applied."""
     return frozenset(GRAPH[verb])

@@ -92,6 +92,11 @@ class Absorber:
             "damaged": self.troubles.details(),
         }
 
+    @property
+    def totals(self) -> Absorbed:
+        """What this process has absorbed so far."""
+        return self._writing.totals
+
     def close(self) -> None:
         """Let go of the reading thread."""
         self._thread.shutdown(wait=True, cancel_futures=True)

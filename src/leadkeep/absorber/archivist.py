@@ -2,8 +2,8 @@
 
 Invariants: a segment leaves the journal only when its writer has left it, all of it is in the
 store, and no byte of it is damaged; it leaves the archive only when the store's file holds all of
-it without its log, every lead in it is completed or cancelled, and it is too old or the archive too
-large. What may not go stays, whatever the size.
+it without its log, every lead in it is completed or cancelled, it is too old or the archive too
+large, and nobody is copying. What may not go stays, whatever the size.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from leadkeep.absorber.trouble import Troubles
 from leadkeep.clock import Clock, rfc3339
 from leadkeep.errors import JournalError, LeadkeepError, NotFound
 from leadkeep.journal.archive import Archive, ArchivedSegment
+from leadkeep.journal.archivelock import pruning
 from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, SegmentState
 from leadkeep.journal.syscalls import FULL
 from leadkeep.models import RecordKind, SegmentProgress
@@ -195,7 +196,11 @@ class Archivist:
             progress = await self._store.progress()
             # After the progress was read: what is finished in it is covered by this checkpoint.
             if await self._store.checkpoint():
-                over = await self._prune_covered(kept, over, oldest_day, progress, done)
+                with pruning(self._archive.folder) as ours:
+                    if not ours:
+                        _log.info("nothing is pruned while a backup copies the archive")
+                        return
+                    over = await self._prune_covered(kept, over, oldest_day, progress, done)
         done.over_bytes = max(over, 0)
         metrics.ARCHIVE_OVER.set(done.over_bytes)
         if over > 0:
@@ -237,6 +242,8 @@ class Archivist:
                 continue
             if await self._store.unsettled(one.segment) > 0:
                 continue
+            if await asyncio.to_thread(self._holds_unread, one.segment):
+                continue
             try:
                 # First the note, then the file: after a crash in between it is pruned again.
                 await self._store.forget_segment(one.segment)
@@ -253,3 +260,10 @@ class Archivist:
                 "a segment has left the archive", segment=str(one.segment), day=one.archived_on
             )
         return over
+
+    def _holds_unread(self, segment: UUID) -> bool:
+        """Whether an archived segment holds what the store does not: it came out of a backup."""
+        try:
+            return self._archive.note(segment).damaged
+        except (JournalError, NotFound):
+            return False  # its leads are in the store all the same

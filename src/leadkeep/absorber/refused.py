@@ -26,6 +26,10 @@ from leadkeep.store.base import Store
 
 _log = structlog.get_logger("leadkeep.absorber")
 
+REFUSED = "the store refused it"
+"""How the reason begins for which such a lead is held. Of its request, target, headers and body are
+exact; the rest may have been made harmless."""
+
 _TEXT_LONGEST = 200
 _ODD = re.compile(r"[^\x20-\x7e]")
 _HIGHEST_US = 253_402_300_799_000_000
@@ -149,7 +153,7 @@ def _plain(lead: NewLead, reason: RecordRefused) -> NewLead:
     return msgspec.structs.replace(
         lead,
         disposition=Disposition.QUARANTINED,
-        hold_reason=f"the store refused it: {_ascii(str(reason))}",
+        hold_reason=f"{REFUSED}: {_ascii(str(reason))}",
         contact=Contact(),
         payload_text=_hex(lead.record.body),
     )

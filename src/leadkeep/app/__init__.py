@@ -14,8 +14,8 @@ from leadkeep.app.commands import (
     open_pusher,
     process_queue,
 )
-from leadkeep.app.parts import make_data_folder, open_store
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
+from leadkeep.app.store import make_data_folder, migrate_store, open_store, why_lost
 
 __all__ = [
     "QueueProgress",
@@ -24,10 +24,12 @@ __all__ = [
     "journal_waiting",
     "load_settings",
     "make_data_folder",
+    "migrate_store",
     "open_pusher",
     "open_store",
     "process_queue",
     "run_intake",
     "run_supervisor",
     "run_worker",
+    "why_lost",
 ]

@@ -18,12 +18,11 @@ from leadkeep.app.parts import (
     journal_writers,
     lead_numbers,
     make_absorber,
-    make_data_folder,
     make_delivery,
-    open_store,
     room_watch,
     wall_time,
 )
+from leadkeep.app.store import make_data_folder, open_store, refuse_if_lost
 from leadkeep.clock import SystemClock
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
@@ -110,6 +109,7 @@ async def process_queue(
         open_store(settings) as store,
         make_delivery(settings, store, wall_time(settings)) as delivery,
     ):
+        await refuse_if_lost(settings, store)
         absorbed = await make_absorber(settings, store, on_absorbed=lambda: None).absorb_available(
             wait_seconds=TURN_SECONDS
         )

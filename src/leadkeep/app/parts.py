@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from leadkeep.app.store import open_store
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import JournalUnavailable, StoreUnavailable
 from leadkeep.settings.model import Settings
@@ -30,58 +31,6 @@ if TYPE_CHECKING:
     from leadkeep.walltime import WallTime
 
 log = structlog.get_logger("leadkeep.app")
-
-
-def make_data_folder(settings: Settings) -> None:
-    """Make the folder of the store, where there is none; only its owner may look into it.
-
-    Raises:
-        StoreUnavailable: it cannot be made.
-    """
-    folder = settings.store_path.parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"the folder {folder} cannot be made: {error.strerror}",
-            hint="Give a folder that this user may write to, with --data or in leadkeep.toml.",
-        ) from error
-
-
-@asynccontextmanager
-async def open_store(
-    settings: Settings,
-    *,
-    read_only: bool = False,
-    recover: bool = False,
-    on_full: Callable[[Path], None] = lambda folder: None,
-) -> AsyncIterator[Store]:
-    """The store, migrated unless `read_only`.
-
-    Args:
-        read_only: for looking: nothing is created or migrated.
-        recover: bring everything into the database file first; clears a mark of poisoning.
-        on_full: called from any thread, with the store's folder, when its disk has no room.
-
-    Raises:
-        StoreError: it cannot be used; the hint says what to do.
-    """
-    from leadkeep.store.sqlite.store import open_sqlite
-
-    if not read_only:
-        make_data_folder(settings)
-    store = await open_sqlite(
-        settings.store_path,
-        clock=SystemClock(),
-        busy_timeout_ms=settings.store.busy_timeout_ms,
-        read_only=read_only,
-        recover=recover,
-        on_full=partial(on_full, settings.store_path.parent),
-    )
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 def journal_writers(
@@ -191,21 +140,29 @@ def archive(
     )
 
 
-def make_absorber(settings: Settings, store: Store, *, on_absorbed: Callable[[], None]) -> Absorber:
+def make_absorber(
+    settings: Settings,
+    store: Store,
+    *,
+    on_absorbed: Callable[[], None],
+    readers: Sequence[JournalReader] | None = None,
+    archived: Archive | None = None,
+) -> Absorber:
+    """The absorber; of the installation's own journals and archive unless others are given."""
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.journal.archive import ArchiveReader
     from leadkeep.sources.contact import ContactReader
     from leadkeep.sources.routes import SourceTable
 
     return Absorber(
-        readers=journal_readers(settings),
+        readers=journal_readers(settings) if readers is None else readers,
         store=store,
         sources=SourceTable.of(settings),
         contacts=ContactReader(settings.worker.default_region),
         clock=SystemClock(),
         lock_path=settings.run_folder / "absorber.lock",
         on_absorbed=on_absorbed,
-        archive=ArchiveReader(archive(settings)),
+        archive=ArchiveReader(archived or archive(settings)),
     )
 
 

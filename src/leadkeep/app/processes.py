@@ -18,12 +18,11 @@ from leadkeep.app.parts import (
     lead_numbers,
     make_absorber,
     make_archivist,
-    make_data_folder,
     make_delivery,
-    open_store,
     room_watch,
     wall_time,
 )
+from leadkeep.app.store import make_data_folder, open_store, refuse_if_lost
 from leadkeep.clock import SystemClock
 from leadkeep.errors import StoreError, StoreFull, StoreUnavailable
 from leadkeep.settings.model import Address, Settings
@@ -117,6 +116,7 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         store = await _opened_store(settings, resources, room, stop)
         if store is None:
             return
+        await refuse_if_lost(settings, store)
         wall = wall_time(settings)
         delivery = await resources.enter_async_context(
             make_delivery(settings, store, wall, on_full=room.met_full)

@@ -29,6 +29,10 @@ COMMANDS = {
     "resume": "leadkeep.cli.destinations:resume",
     "push": "leadkeep.cli.push:push",
     "journal": "leadkeep.cli.journal:journal",
+    "backup": "leadkeep.cli.backup:backup",
+    "restore": "leadkeep.cli.restore:restore",
+    "verify": "leadkeep.cli.backup:verify",
+    "rebuild": "leadkeep.cli.restore:rebuild",
     "sql": "leadkeep.cli.sql:sql",
     "shell": "leadkeep.cli.shell:shell",
 }

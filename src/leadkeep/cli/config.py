@@ -128,11 +128,9 @@ def migrate(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
 
 
 def _migrate(settings: Settings) -> "Sequence[MigrationStatus]":
-    from leadkeep.app import make_data_folder
-    from leadkeep.store.sqlite.migrations import migrate
+    from leadkeep.app import migrate_store
 
-    make_data_folder(settings)
-    return migrate(settings.store_path, busy_timeout_ms=settings.store.busy_timeout_ms)
+    return migrate_store(settings)
 
 
 def _migrations_left(settings: Settings) -> "Sequence[MigrationStatus]":

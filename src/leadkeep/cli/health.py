@@ -53,6 +53,8 @@ class Found(msgspec.Struct, frozen=True):
     damage: tuple[str, ...] = ()
     """Where acknowledged bytes cannot be read, in words."""
     store_error: str = ""
+    store_mend: tuple[str, ...] = ("check",)
+    """The command to type if there is such an error."""
     journal_error: str = ""
     rooms: Rooms = Rooms()
 
@@ -158,7 +160,9 @@ def _oldest_ms(found: Found) -> int | None:
 def _broken(found: Found, command: Callable[..., str]) -> Sequence[Reason]:
     reasons = []
     if found.store_error:
-        reasons.append(Reason(f"the store cannot be read: {found.store_error}", command("check")))
+        reasons.append(
+            Reason(f"the store cannot be read: {found.store_error}", command(*found.store_mend))
+        )
     if found.journal_error:
         reasons.append(
             Reason(f"the journal cannot be read: {found.journal_error}", command("check"))

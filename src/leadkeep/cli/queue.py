@@ -1,15 +1,13 @@
 """`leadkeep process-queue`: everything that is due, once."""
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from leadkeep.cli.exits import Exit
-from leadkeep.cli.render import console, count, show_json
+from leadkeep.cli.progress import progress_shown
+from leadkeep.cli.render import count, show_json
 
 if TYPE_CHECKING:
     from leadkeep.app import QueueProgress, QueueRun
@@ -32,8 +30,13 @@ def process_queue(ctx: click.Context, *, limit: int | None, as_json: bool) -> No
     """
     from leadkeep import app
 
-    with _progress() as show:
-        run = asyncio.run(app.process_queue(ctx.obj, limit=limit, progress=show))
+    with progress_shown("Delivering", counted=True) as show:
+
+        def tell(so_far: "QueueProgress") -> None:
+            if show is not None:
+                show("delivering", so_far.done, so_far.total)
+
+        run = asyncio.run(app.process_queue(ctx.obj, limit=limit, progress=tell))
     if as_json:
         show_json(run)
     else:
@@ -52,29 +55,3 @@ def summary(run: "QueueRun") -> list[str]:
         f"{count(run.failed, 'delivery', 'deliveries')} failed for good",
         f"{count(run.still_waiting, 'delivery', 'deliveries')} still waiting",
     ]
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[QueueProgress], None] | None]":
-    """A bar on stderr if that is a terminal; nothing otherwise."""
-    screen = console(sys.stderr)
-    if not screen.is_terminal:
-        yield None
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("Delivering"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task("deliver", total=None)
-        yield lambda so_far: bar.update(task, completed=so_far.done, total=so_far.total)

@@ -41,6 +41,12 @@ _FILTERS: tuple[Callable[[AnyFunction], AnyFunction], ...] = (
         help="Only leads received from then on: 2d, 4h, yesterday, 2026-08-15, …",
     ),
     click.option("--before", type=When(), metavar="TIME", help="Only leads received before then."),
+    click.option(
+        "--held-because",
+        default="",
+        metavar="TEXT",
+        help="Only deliveries that are held for a reason with TEXT in it.",
+    ),
 )
 
 
@@ -55,6 +61,7 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
         destinations: tuple[str, ...],
         since: int | None,
         before: int | None,
+        held_because: str,
         **kwargs: object,
     ) -> object:
         selection = Selection(
@@ -63,6 +70,7 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
             destinations=destinations,
             received_from_ms=since,
             received_before_ms=before,
+            held_because=held_because,
         )
         return function(*args, selection=selection, **kwargs)
 

@@ -60,6 +60,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 async def look(settings: Settings) -> Found:
     """Find out everything that `judge` needs; what cannot be read is noted, not raised."""
+    from leadkeep.app import why_lost
+
     found = Found(
         now_ms=SystemClock().now_us() // 1_000,
         counts=_NONE,
@@ -78,6 +80,10 @@ async def look(settings: Settings) -> Found:
                     counts=await store.counts(),
                     destinations=tuple(await store.destinations()),
                     today=await _today(store),
+                )
+            elif (lost := why_lost(settings)) is not None:
+                found = msgspec.structs.replace(
+                    found, store_error=str(lost.error), store_mend=lost.mend
                 )
     except LeadkeepError as error:
         found = msgspec.structs.replace(found, store_error=str(error))

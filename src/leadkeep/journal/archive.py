@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import msgspec
@@ -88,7 +89,9 @@ class Archive:
         try:
             kept = self._kept_already(info)
             if kept is None:
-                kept = self._copy(info, progress)
+                kept = self._copy(
+                    info, lambda source: ArchiveNote.of(info, source, progress), whole=True
+                )
             info.path.unlink(missing_ok=True)
             info.path.with_name(layout.mark_name(info.segment)).unlink(missing_ok=True)
         except (OSError, zstandard.ZstdError) as error:
@@ -99,6 +102,39 @@ class Archive:
                 hint="Free space on the archive's disk; the segment stays in the journal.",
             ) from error
         return kept
+
+    def copy(self, info: SegmentInfo, *, damaged: bool = False) -> Path | None:
+        """Copy a segment here as far as it may be believed; it stays in its journal.
+
+        What a living writer adds meanwhile is not in the copy, which counts as left in good order.
+
+        Args:
+            damaged: it holds acknowledged bytes that cannot be read.
+
+        Returns:
+            None if it has left the journal since it was listed.
+
+        Raises:
+            JournalUnavailable: it cannot be copied now.
+            JournalDamaged: the copy read back differs.
+        """
+        whole = info.state is not SegmentState.LIVE or info.durable is None
+
+        def note(source: int) -> ArchiveNote:
+            taken = (
+                ArchiveNote.of(info, source, None) if whole else ArchiveNote.so_far(info, source)
+            )
+            return msgspec.structs.replace(taken, damaged=damaged)
+
+        try:
+            return self._copy(info, note, whole=whole)
+        except FileNotFoundError:
+            return None
+        except (OSError, zstandard.ZstdError) as error:
+            raise JournalUnavailable(
+                f"segment {info.segment} cannot be copied: {error}",
+                hint=f"Check both disks and the room in {self.folder}.",
+            ) from error
 
     def segments(self) -> list[ArchivedSegment]:
         """Every archived segment, the longest archived first.
@@ -179,7 +215,7 @@ class Archive:
         except OSError as error:
             raise JournalUnavailable(f"{path} cannot be removed: {error.strerror}") from error
 
-    def _copy(self, info: SegmentInfo, progress: SegmentProgress | None) -> Path:
+    def _copy(self, info: SegmentInfo, note: Callable[[int], ArchiveNote], *, whole: bool) -> Path:
         day = self._segments / rfc3339(self._clock.now_us())[:10]
         make_folder(self._calls, day)
         path = day / f"{info.segment}.segment.zst"
@@ -188,9 +224,9 @@ class Archive:
         try:
             target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                pack(source, target, ArchiveNote.of(info, source, progress))
+                pack(source, target, note(source))
                 self._calls.sync_file(target)
-                check_copy(source, target)
+                check_copy(source, target, whole=whole)
             finally:
                 os.close(target)
             self._calls.rename(temporary, path)
@@ -223,16 +259,23 @@ class Archive:
     @contextlib.contextmanager
     def _unpacked(self, fd: int) -> Iterator[tuple[int, ArchiveNote]]:
         """The segment's file as it was, in a file that vanishes afterwards, and its note."""
-        try:
-            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - closed just below
-        except OSError as error:
-            raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
-        with file:
+        with self._room_to_unpack() as file:
             try:
                 note = unpack(fd, file.fileno())
             except OSError as error:
                 raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
             yield file.fileno(), note
+
+    def _room_to_unpack(self) -> IO[bytes]:
+        """Beside the archive, whose disk has room; where the system has it if that is read-only."""
+        try:
+            return tempfile.TemporaryFile(dir=self.folder)
+        except OSError:
+            pass
+        try:
+            return tempfile.TemporaryFile()
+        except OSError as error:
+            raise JournalUnavailable(f"no room to unpack in {self.folder}: {error}") from error
 
     def _find(self, segment: UUID) -> Path | None:
         try:

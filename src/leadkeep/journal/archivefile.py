@@ -37,6 +37,8 @@ class ArchiveNote(msgspec.Struct, frozen=True):
     used: int
     """Bytes of it that are kept; the rest is zeros."""
     progress: SegmentProgress | None = None
+    damaged: bool = False
+    """It holds acknowledged bytes that cannot be read: it never leaves the archive."""
 
     @classmethod
     def of(cls, info: SegmentInfo, fd: int, progress: SegmentProgress | None) -> "ArchiveNote":
@@ -50,6 +52,20 @@ class ArchiveNote(msgspec.Struct, frozen=True):
             durable=info.durable,
             created_at_us=info.created_at_us,
             progress=progress,
+        )
+
+    @classmethod
+    def so_far(cls, info: SegmentInfo, fd: int) -> "ArchiveNote":
+        """The note for what is durable of a segment that is still written to, open at `fd`."""
+        assert info.durable is not None
+        return cls(
+            size=os.fstat(fd).st_size,
+            used=info.durable,
+            segment=info.segment,
+            journal=info.journal,
+            state=SegmentState.SEALED,
+            durable=info.durable,
+            created_at_us=info.created_at_us,
         )
 
 
@@ -114,8 +130,11 @@ def unpack(fd: int, target: int) -> ArchiveNote:
     return note
 
 
-def check_copy(source: int, copy: int) -> None:
+def check_copy(source: int, copy: int, *, whole: bool = True) -> None:
     """Compare an archived segment with the segment itself, byte for byte.
+
+    Args:
+        whole: the copy must hold all of it.
 
     Raises:
         JournalDamaged: they differ.
@@ -129,7 +148,7 @@ def check_copy(source: int, copy: int) -> None:
         if os.pread(source, len(chunk), offset) != chunk:
             raise JournalDamaged("the archived copy differs from its segment")
         offset += len(chunk)
-    if not offset == note.used == used_bytes(source):
+    if offset != note.used or (whole and offset != used_bytes(source)):
         raise JournalDamaged("the archived copy is not as long as its segment")
 
 

@@ -106,7 +106,7 @@ class LeadNumbers:
     def _reserve_in_file(self) -> tuple[int, int]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(self._path.with_name(self._path.name + ".lock")):
-            high = self._read()
+            high = _read(self._path)
             start = max(_FIRST, high or 0)
             if high is None:
                 # Only then: asking reads whole journals, and a door must open at once.
@@ -117,7 +117,7 @@ class LeadNumbers:
             end = min(start + self._block, _END)
             if start >= end:
                 return (0, 0)
-            self._write(end)
+            _write(self._path, end)
         return (start, end)
 
     def _highest_floor(self) -> int:
@@ -130,33 +130,62 @@ class LeadNumbers:
                 log.warning("a floor of the lead numbers is not known", error=repr(error))
         return highest
 
-    def _read(self) -> int | None:
-        """The first number that nobody has reserved; None if the file is missing or damaged."""
-        try:
-            with self._path.open("rb") as file:
-                content = file.read(_FILE_MAX_BYTES)
-        except FileNotFoundError:
-            return None
-        word = content.split()[2:3]
-        if word and word[0].isdigit() and content == _line(int(word[0])):
-            return int(word[0])
-        log.error("the file of lead numbers is damaged and is made anew", path=str(self._path))
-        return None
 
-    def _write(self, first_free: int) -> None:
-        temporary = self._path.with_name(self._path.name + ".tmp")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(fd, _line(first_free))
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        temporary.rename(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def first_free_number(path: Path) -> int:
+    """The first number that no door has reserved; 0 if the file is missing or damaged.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _read(path) or 0
+
+
+def raise_first_free(path: Path, least: int) -> None:
+    """See to it, durably, that no number below `least` is ever given from this file.
+
+    Raises:
+        JournalUnavailable: it cannot be written now.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_name(path.name + ".lock")):
+            if (_read(path) or 0) < least:
+                _write(path, min(least, _END))
+    except OSError as error:
+        raise JournalUnavailable(
+            f"lead numbers cannot be reserved in {path}: {error.strerror}",
+            hint="Check that its folder can be written.",
+        ) from error
+
+
+def _read(path: Path) -> int | None:
+    """The first number that nobody has reserved; None if the file is missing or damaged."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_FILE_MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    word = content.split()[2:3]
+    if word and word[0].isdigit() and content == _line(int(word[0])):
+        return int(word[0])
+    log.error("the file of lead numbers is damaged and is made anew", path=str(path))
+    return None
+
+
+def _write(path: Path, first_free: int) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(fd, _line(first_free))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    temporary.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _line(first_free: int) -> bytes:

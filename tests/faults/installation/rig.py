@@ -258,6 +258,10 @@ class Installation:
         """Whether its supervisor is there."""
         return self._process is not None and self._process.poll() is None
 
+    def wait_until_it_serves(self, processes: int = 2) -> None:
+        """Until so many of its processes say that they are ready."""
+        wait_until("it serves", lambda: len(self._ready_pids()) >= processes)
+
     def kill(self, *victims: str) -> None:
         """SIGKILL some of `supervisor`, `intake`, `worker`; a dead supervisor is started anew."""
         told = self._told()

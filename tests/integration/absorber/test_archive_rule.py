@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from leadkeep.absorber.archivist import Archivist
 from leadkeep.absorber.trouble import Troubles
 from leadkeep.journal.archive import Archive
+from leadkeep.journal.archivelock import unpruned
 from leadkeep.journal.base import Group
 from leadkeep.models import SegmentProgress, Selection
 from leadkeep.settings.model import JournalSettings
@@ -334,6 +335,27 @@ async def test_beyond_the_size_the_oldest_go_that_may_and_the_rest_is_said(rig: 
     assert (tight.pruned, tight.over_bytes) == (1, sizes[waiting] - 1)
     assert rig.in_archive == {waiting}
     assert [log["log_level"] for log in logs if "over_bytes" in log] == ["warning"]
+
+
+async def test_while_somebody_copies_nothing_goes(rig: Rig) -> None:
+    await an_old_and_a_young_segment(rig)
+
+    with unpruned(rig.archive.folder):
+        assert (await rig.archivist().tidy()).pruned == 0
+    assert len(rig.in_archive) == 2
+    assert (await rig.archivist().tidy()).pruned == 1
+
+
+async def test_what_came_damaged_out_of_a_backup_never_goes(rig: Rig) -> None:
+    segment = await rig.absorbed_segment()
+    await rig.settle_everything()
+    [info] = rig.bench.reader().segments()
+    assert rig.archive.copy(info, damaged=True)
+    info.path.unlink()
+    await rig.days_go_by(31)
+
+    assert (await rig.archivist().tidy()).pruned == 0
+    assert rig.in_archive == {segment}
 
 
 async def test_a_failure_is_said_and_tried_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

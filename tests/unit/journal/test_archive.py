@@ -26,6 +26,7 @@ from tests.unit.journal.journal_parts import (
     files,
     read_all,
     read_one,
+    segment_of,
     set_mark,
     sorted_out,
 )
@@ -292,3 +293,67 @@ def test_a_large_segment_is_kept_byte_for_byte(
     before = read_one(reader, info)
     archive.keep(info)
     assert sorted_out(archive.read(info.segment)) == before
+
+
+# ---------------------------------------------------------------- copying for a backup
+
+
+def test_a_copy_of_a_living_segment_holds_what_was_durable_when_it_was_listed(
+    open_journal: OpenJournal, reader: DiskJournalReader, archive: Archive
+) -> None:
+    journal = open_journal()
+    position = journal.commit(encoded(1, 2))
+    listed = segment_of(reader, position.segment)
+    journal.commit(encoded(3))
+    assert listed.state is SegmentState.LIVE
+
+    assert archive.copy(listed) is not None
+
+    assert archive.note(listed.segment).state is SegmentState.SEALED
+    found = sorted_out(archive.read(listed.segment))
+    assert (found.numbers, found.damage, found.torn) == ([1, 2], [], [])
+    assert listed.path.exists()
+    journal.commit(encoded(4))
+    assert read_all(reader).numbers == [1, 2, 3, 4]
+    journal.close()
+
+
+def test_a_copy_of_a_dead_segment_is_judged_as_the_segment_is(
+    open_journal: OpenJournal, reader: DiskJournalReader, archive: Archive
+) -> None:
+    journal = open_journal()
+    position = journal.commit(encoded(1))
+    abandon(journal)
+    info = segment_of(reader, position.segment)
+    with info.path.open("r+b") as file:
+        file.seek(2 * BLOCK)
+        file.write(b"torn")
+
+    archive.copy(info)
+
+    assert sorted_out(archive.read(info.segment)) == read_one(reader, info)
+    assert read_one(reader, info).torn
+
+
+def test_a_segment_whose_living_writer_tells_nothing_is_copied_whole(
+    open_journal: OpenJournal, reader: DiskJournalReader, archive: Archive
+) -> None:
+    journal = open_journal()
+    position = journal.commit(encoded(1, 2))
+    info = segment_of(reader, position.segment)
+    info.path.with_name(f"{info.segment}.mark").unlink()
+    listed = segment_of(reader, position.segment)
+    assert (listed.state, listed.durable) == (SegmentState.LIVE, None)
+
+    archive.copy(listed)
+
+    assert sorted_out(archive.read(info.segment)).numbers == [1, 2]
+    journal.close()
+
+
+def test_a_segment_that_left_its_journal_since_it_was_listed_is_no_error(
+    sealed: SegmentInfo, archive: Archive
+) -> None:
+    sealed.path.unlink()
+    assert archive.copy(sealed) is None
+    assert archive.segments() == []

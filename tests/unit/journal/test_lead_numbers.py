@@ -8,7 +8,12 @@ from threading import Thread
 import pytest
 
 from leadkeep.errors import JournalUnavailable
-from leadkeep.journal.numbers import BLOCK_NUMBERS, LeadNumbers
+from leadkeep.journal.numbers import (
+    BLOCK_NUMBERS,
+    LeadNumbers,
+    first_free_number,
+    raise_first_free,
+)
 from tests.fakes.clock import FakeClock
 from tests.unit.journal.journal_parts import until
 
@@ -170,3 +175,20 @@ def test_a_disk_that_hangs_at_the_start_holds_nobody_up(path: Path, clock: FakeC
         assert numbers.next() == 0, "numbered when it is absorbed"
         fcntl.flock(lock, fcntl.LOCK_UN)
     until(lambda: numbers.next() == clock.now_ms)
+
+
+def test_numbers_below_what_the_file_was_raised_to_are_never_given(
+    path: Path, clock: FakeClock
+) -> None:
+    least = clock.now_ms + 7 * BLOCK_NUMBERS
+    assert first_free_number(path) == 0
+    raise_first_free(path, least)
+    assert first_free_number(path) == least
+    assert LeadNumbers(path, clock).next() == least
+
+
+def test_the_file_is_never_lowered(path: Path, clock: FakeClock) -> None:
+    LeadNumbers(path, clock).next()
+    before = path.read_bytes()
+    raise_first_free(path, clock.now_ms - 5)
+    assert path.read_bytes() == before

@@ -13,7 +13,9 @@ from leadkeep.errors import StoreUnavailable, StoreUnsafe
 from leadkeep.store.sqlite.poison import sync_folder
 from leadkeep.store.statements import load_statements
 
-SQL = load_statements("sqlite", ["absorb", "deliver", "operate", "look", "keep"])
+SQL = load_statements(
+    "sqlite", ["absorb", "deliver", "operate", "look", "keep", "recover", "examine"]
+)
 """Every statement, by name."""
 
 Value = None | int | float | str | bytes
@@ -57,7 +59,7 @@ def open_writer(path: Path, *, busy_timeout_ms: int, create: bool) -> apsw.Conne
         StoreUnsafe: the file system does not allow a write-ahead log.
     """
     if create:
-        _make_private(path)
+        make_private(path)
     elif not path.exists():
         raise _no_database(path)
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -137,7 +139,7 @@ def _switch_to_wal(connection: apsw.Connection, busy_timeout_ms: int) -> str:
             return mode
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """Make an empty database file that only its owner reads; its log files inherit the mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

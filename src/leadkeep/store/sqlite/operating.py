@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
 
 from leadkeep.errors import UsageError
-from leadkeep.states import Status, Verb, statuses_for
+from leadkeep.models import Decision
+from leadkeep.states import GRAPH, Status, Verb, statuses_for
 from leadkeep.store.sqlite.connections import SQL, Bindings, Value
 
 CHUNK = 500
@@ -47,7 +49,7 @@ def apply(
     reason: str,
     actor: str,
     now_ms: int,
-) -> int:
+) -> list[Decision]:
     """Apply a person's verb to those of `deliveries` that are still in `before`."""
     change: Bindings = {
         "deliveries": json.dumps(deliveries),
@@ -55,9 +57,11 @@ def apply(
         "reason": reason,
         "now_ms": now_ms,
     }
+    meant: list[tuple[Any, ...]] = connection.execute(SQL["meant"], {**change}).fetchall()
     connection.execute(SQL["note_actions"], {**change, "actor": actor, "verb": verb})
     connection.execute(SQL[_STATEMENTS[verb]], change)
-    return connection.changes()
+    after = GRAPH[verb][before]
+    return [Decision(row, lead, where, after, now_ms) for row, lead, where in meant]
 
 
 def route(

@@ -78,6 +78,7 @@ class Picker:
             "lead_ids": json.dumps(ids),
             "lead_numbers": json.dumps(numbers),
             "routed_only": routed_only,
+            "held_because": selection.held_because,
             "sources": _listed(selection.sources),
             "destinations": _listed(selection.destinations),
         }

@@ -1,16 +1,25 @@
 """The half of the store that looks: every answer is of one moment, and none delays a writer."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from leadkeep.models import DeliveryView, DestinationView, LeadView, SegmentProgress, Selection
+from leadkeep.models import (
+    DeliveryView,
+    DestinationView,
+    LeadView,
+    SegmentProgress,
+    Selection,
+    StoredRequest,
+)
 from leadkeep.states import Status
-from leadkeep.store.sqlite import absorbing, delivering, keeping, looking
+from leadkeep.store.sqlite import absorbing, delivering, examining, keeping, looking
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
-from leadkeep.store.sqlite.connections import open_reader
+from leadkeep.store.sqlite.connections import first_value, open_reader
+from leadkeep.store.sqlite.copying import Progress, copy_database
 from leadkeep.store.sqlite.poison import PoisonMark
 from leadkeep.store.sqlite.threads import Readers
 
@@ -70,6 +79,46 @@ class Sight:
                     connection.close(True)
 
         return await asyncio.to_thread(run)
+
+    async def flaws(self) -> list[str]:
+        """What is wrong with the database itself, in words; nothing: an empty list."""
+        found = await self._readers.look(examining.flaws)
+        if self._mark.is_set:
+            found.append(
+                "an I/O error hit it, and nothing is written any more (look at the disk, then "
+                "restart the worker: it writes everything anew)"
+            )
+        return found
+
+    async def lead_count(self) -> int:
+        """How many leads there are; reads an index."""
+        return await self._readers.look(partial(first_value, statement="count_leads"))
+
+    async def requests(self, lead_ids: Sequence[str]) -> dict[str, StoredRequest]:
+        """What the store has of these leads' requests, by id; see `Store.requests`."""
+        return await self._readers.look(partial(examining.requests, lead_ids=lead_ids))
+
+    async def numbers_in_use(self, numbers: Sequence[int]) -> set[int]:
+        """Those of these lead numbers that some lead has."""
+        return await self._readers.look(partial(examining.numbers_in_use, numbers=numbers))
+
+    async def forgotten_segments(self) -> set[UUID]:
+        """Segments that have left the archive."""
+        return await self._readers.look(examining.forgotten_segments)
+
+    async def copy_to(self, target: Path, *, progress: Progress | None = None) -> None:
+        """Copy the store as it is at one moment into a new file; see `Store.copy_to`."""
+        await asyncio.to_thread(
+            copy_database,
+            self._path,
+            target,
+            busy_timeout_ms=self._busy_timeout_ms,
+            progress=progress,
+        )
+
+    async def lead_mark(self) -> int:
+        """A mark that later leads lie behind; see `Store.lead_mark`."""
+        return await self._readers.look(partial(first_value, statement="last_lead"))
 
     async def unsettled(self, segment: UUID) -> int:
         """How many deliveries of a segment's leads are neither completed nor cancelled."""

@@ -19,12 +19,15 @@ from leadkeep.models import (
     AbsorbBatch,
     AbsorbReport,
     Claim,
+    Decision,
     Outcome,
     Recorded,
+    Replayed,
     Selection,
+    Standing,
 )
 from leadkeep.states import Status, Verb
-from leadkeep.store.sqlite import absorbing, delivering, keeping, operating
+from leadkeep.store.sqlite import absorbing, delivering, keeping, operating, recovering
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped, refusals_mapped
 from leadkeep.store.sqlite.connections import check_library, open_reader, open_writer
 from leadkeep.store.sqlite.migrations import check_up_to_date, run_migrations
@@ -38,6 +41,8 @@ _PATIENCE_MS = 500
 _CHUNKS_PER_ADOPTION = 4
 _COUNTED_AT_ONCE = 5_000
 
+OnDecided = Callable[[Sequence[Decision]], Awaitable[None]]
+
 
 async def open_sqlite(
     path: Path,
@@ -48,6 +53,7 @@ async def open_sqlite(
     read_only: bool = False,
     recover: bool = False,
     on_full: Callable[[], None] = lambda: None,
+    on_decided: OnDecided | None = None,
 ) -> "SqliteStore":
     """Open a store.
 
@@ -59,6 +65,8 @@ async def open_sqlite(
         recover: first bring everything committed into the database file, which clears a mark of
             poisoning; for the worker, at its start.
         on_full: called, from any thread, when the disk has no room.
+        on_decided: told what a person has decided, after each transaction and before `apply` goes
+            on; must not raise.
 
     Raises:
         StoreUnavailable: it cannot be opened now, or there is none to read.
@@ -75,6 +83,7 @@ async def open_sqlite(
             read_only=read_only,
             recover=recover,
             on_full=on_full,
+            on_decided=on_decided,
         )
     except StoreFull:
         on_full()
@@ -90,6 +99,7 @@ def _open(
     read_only: bool,
     recover: bool,
     on_full: Callable[[], None],
+    on_decided: OnDecided | None,
 ) -> "SqliteStore":
     check_library()
     mark = PoisonMark(path)
@@ -117,6 +127,7 @@ def _open(
         readers=Readers(connections[-_READERS:], mark),
         mark=mark,
         busy_timeout_ms=busy_timeout_ms,
+        on_decided=on_decided,
     )
 
 
@@ -132,9 +143,11 @@ class SqliteStore(Sight):
         readers: Readers,
         mark: PoisonMark,
         busy_timeout_ms: int,
+        on_decided: OnDecided | None = None,
     ) -> None:
         super().__init__(path, readers, mark, busy_timeout_ms=busy_timeout_ms)
         self._clock = clock
+        self._on_decided = on_decided
         self._maybe_writer = writer
 
     @property
@@ -247,7 +260,7 @@ class SqliteStore(Sight):
         routed_only = verb in {Verb.RESUME, Verb.RETRY}
 
         async def change(deliveries: list[int], status: Status) -> int:
-            return await self._writer.transact(
+            decided = await self._writer.transact(
                 partial(
                     operating.apply,
                     verb=verb,
@@ -258,6 +271,9 @@ class SqliteStore(Sight):
                     now_ms=self._now_ms,
                 )
             )
+            if decided and self._on_decided is not None:
+                await self._on_decided(decided)
+            return len(decided)
 
         if selection.is_empty:
             raise UsageError("nothing is selected")
@@ -348,6 +364,14 @@ class SqliteStore(Sight):
                 ids = [place.delivery for place in page]
                 done += len(ids) if change is None else await change(ids, status)
         return done
+
+    # ------------------------------------------------------------ recovering
+
+    async def replay(self, standings: Sequence[Standing], *, lead_mark: int) -> Replayed:
+        """Bring deliveries to where a log says they stood; see `Store.replay`."""
+        return await self._writer.transact(
+            partial(recovering.replay, standings=standings, lead_mark=lead_mark)
+        )
 
     # ------------------------------------------------------------ keeping
 

@@ -13,6 +13,7 @@ WHERE l.id IN (
   AND (:sources IS NULL OR l.source IN (SELECT value FROM json_each(:sources)))
   AND (:destinations IS NULL
        OR ifnull(d.destination, '') IN (SELECT value FROM json_each(:destinations)))
+  AND (:held_because = '' OR instr(d.hold_reason, :held_because) > 0)
   AND l.received_at_ms >= :received_from_ms AND l.received_at_ms < :received_before_ms
 ORDER BY d.lead DESC, d.id DESC
 LIMIT :limit;
@@ -29,6 +30,7 @@ WHERE d.status = :status
   AND (:sources IS NULL OR l.source IN (SELECT value FROM json_each(:sources)))
   AND (:destinations IS NULL
        OR ifnull(d.destination, '') IN (SELECT value FROM json_each(:destinations)))
+  AND (:held_because = '' OR instr(d.hold_reason, :held_because) > 0)
   AND l.received_at_ms >= :received_from_ms AND l.received_at_ms < :received_before_ms
 ORDER BY d.lead DESC, d.id DESC
 LIMIT :limit;
@@ -43,6 +45,7 @@ WHERE d.lead BETWEEN :first_lead AND :last_lead
   AND (:sources IS NULL OR l.source IN (SELECT value FROM json_each(:sources)))
   AND (:destinations IS NULL
        OR ifnull(d.destination, '') IN (SELECT value FROM json_each(:destinations)))
+  AND (:held_because = '' OR instr(d.hold_reason, :held_because) > 0)
   AND l.received_at_ms >= :received_from_ms AND l.received_at_ms < :received_before_ms
 ORDER BY d.lead DESC, d.id DESC
 LIMIT :limit;
@@ -62,6 +65,12 @@ SELECT lead FROM deliveries WHERE id = :delivery;
 INSERT INTO actions (at_ms, actor, verb, delivery, reason)
 SELECT :now_ms, :actor, :verb, id, :reason FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:deliveries)) AND +status = :before;
+
+-- name: meant
+-- Those of these deliveries that are still in this status, with what a log outside needs.
+SELECT d.id, l.lead_id, d.destination
+FROM deliveries AS d CROSS JOIN leads AS l ON l.id = d.lead
+WHERE d.id IN (SELECT value FROM json_each(:deliveries)) AND +d.status = :before;
 
 -- name: apply_hold
 -- A person sets deliveries aside.

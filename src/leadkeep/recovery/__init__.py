@@ -1,0 +1,1 @@
+"""Backup, restore, verify and rebuild: the ways back to every lead."""

@@ -5,6 +5,7 @@ Invariant: a segment that its writer may still append to is read no further than
 and nothing here ever changes a file.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import msgspec
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal import layout
-from leadkeep.journal.base import Damage, Group, SegmentInfo, SegmentState, TornTail
+from leadkeep.journal.base import Damage, Group, GroupHeads, SegmentInfo, SegmentState, TornTail
 from leadkeep.journal.bytesource import ByteSource
 from leadkeep.journal.layout import BLOCK, Mark, MarkState
 from leadkeep.journal.scan import Scan
@@ -70,23 +71,13 @@ class DiskJournalReader:
         Raises:
             JournalUnavailable: the file cannot be opened now.
         """
-        try:
-            fd = os.open(info.path, os.O_RDONLY)
-        except OSError as error:
-            raise JournalUnavailable(
-                f"the segment {info.path} cannot be opened: {error.strerror}"
-            ) from error
-        try:
-            size = os.fstat(fd).st_size
-            limit = max(size, info.durable or 0)  # A file cut short misses what the mark promises.
-            if info.state in {SegmentState.LIVE, SegmentState.SEALED}:
-                # Unknown mark of a living writer: nothing may be believed yet.
-                limit = info.durable or BLOCK
-            source = ByteSource(fd, min(size, limit))
-            scan = Scan(source, info.segment, limit=limit, durable=info.durable)
+        with self._scan(info) as scan:
             yield from scan.groups(offset)
-        finally:
-            os.close(fd)
+
+    def heads(self, info: SegmentInfo, offset: int) -> Iterator[GroupHeads | Damage | TornTail]:
+        """As `read`, but only what is counted of each record."""
+        with self._scan(info) as scan:
+            yield from scan.heads(offset)
 
     def refresh(self, info: SegmentInfo) -> SegmentInfo | None:
         """A live segment as it is now, cheaply; None: no longer live, list the folders again.
@@ -102,6 +93,25 @@ class DiskJournalReader:
         if lock_holder(folder) != mark.session:
             return None
         return msgspec.structs.replace(info, durable=mark.durable)
+
+    @contextlib.contextmanager
+    def _scan(self, info: SegmentInfo) -> Iterator[Scan]:
+        try:
+            fd = os.open(info.path, os.O_RDONLY)
+        except OSError as error:
+            raise JournalUnavailable(
+                f"the segment {info.path} cannot be opened: {error.strerror}"
+            ) from error
+        try:
+            size = os.fstat(fd).st_size
+            limit = max(size, info.durable or 0)  # A file cut short misses what the mark promises.
+            if info.state in {SegmentState.LIVE, SegmentState.SEALED}:
+                # Unknown mark of a living writer: nothing may be believed yet.
+                limit = info.durable or BLOCK
+            source = ByteSource(fd, min(size, limit))
+            yield Scan(source, info.segment, limit=limit, durable=info.durable)
+        finally:
+            os.close(fd)
 
     def _segments_of(self, folder: Path) -> Iterator[SegmentInfo]:
         # The order is what makes this safe: names, then the lock, then the marks. A name seen

@@ -13,7 +13,7 @@ from leadkeep.errors import StoreUnavailable, StoreUnsafe
 from leadkeep.store.sqlite.poison import sync_folder
 from leadkeep.store.statements import load_statements
 
-SQL = load_statements("sqlite", ["absorb", "deliver", "operate", "look", "keep"])
+SQL = load_statements("sqlite", ["absorb", "deliver", "operate", "look", "keep", "count"])
 """Every statement, by name."""
 
 Value = None | int | float | str | bytes

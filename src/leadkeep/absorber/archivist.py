@@ -1,9 +1,9 @@
 """Moves absorbed segments into the archive, and lets go of the oldest when nobody needs them.
 
 Invariants: a segment leaves the journal only when its writer has left it, all of it is in the
-store, and no byte of it is damaged; it leaves the archive only when the store's file holds all of
-it without its log, every lead in it is completed or cancelled, and it is too old or the archive too
-large. What may not go stays, whatever the size.
+store, no byte of it is damaged, and its tally for the ledger is written; it leaves the archive only
+when the store's file holds all of it without its log, every lead in it is completed or cancelled,
+and it is too old or the archive too large. What may not go stays, whatever the size.
 """
 
 import asyncio
@@ -17,16 +17,17 @@ import structlog
 
 from leadkeep.absorber import metrics
 from leadkeep.absorber.trouble import Troubles
-from leadkeep.clock import Clock, rfc3339
+from leadkeep.clock import DAY_US, Clock, rfc3339
 from leadkeep.errors import JournalError, LeadkeepError, NotFound
 from leadkeep.journal.archive import Archive, ArchivedSegment
-from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, SegmentState
+from leadkeep.journal.base import CountingReader, Damage, GroupHeads, SegmentInfo, SegmentState
 from leadkeep.models import RecordKind, SegmentProgress
+from leadkeep.recovery.tallies import TallyBook
+from leadkeep.recovery.tallying import TallyKeeper
 from leadkeep.settings.model import JournalSettings
 from leadkeep.store.base import Store
 
 TIDY_EVERY_SECONDS = 60.0
-_DAY_US = 86_400_000_000
 _JUMP_US = 3_600_000_000
 """Wall clock against boot clock: more than this is a jump, not a correction."""
 
@@ -61,7 +62,7 @@ class Archivist:
     def __init__(
         self,
         *,
-        readers: Sequence[JournalReader],
+        readers: Sequence[CountingReader],
         archive: Archive,
         store: Store,
         settings: JournalSettings,
@@ -76,6 +77,7 @@ class Archivist:
         self._troubles = troubles
         self._unfit: dict[UUID, str] = {}
         self._ages = _Ages(clock, archive.folder / "tidied")
+        self._tallies = TallyKeeper(archive, store, TallyBook(archive.folder, clock=clock))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tidy once a minute until `stop` is set."""
@@ -90,7 +92,7 @@ class Archivist:
     async def tidy(self) -> Tidied:
         """Archive what is absorbed and prune what may go. Failures are logged, never raised."""
         done = Tidied()
-        for step in (self._archive_finished, self._prune):
+        for step in (self._archive_finished, self._count_uncounted, self._prune):
             try:
                 await step(done)
             except (LeadkeepError, OSError) as error:
@@ -122,9 +124,10 @@ class Archivist:
                     )
 
     async def _archive_one(
-        self, reader: JournalReader, info: SegmentInfo, absorbed: SegmentProgress, done: Tidied
+        self, reader: CountingReader, info: SegmentInfo, absorbed: SegmentProgress, done: Tidied
     ) -> None:
         reason = await asyncio.to_thread(self._why_unfit, reader, info, absorbed)
+        reason = reason or await self._tallies.count(reader, info)
         if reason:
             self._say_unfit(info, reason)
             done.kept_damaged += 1
@@ -136,7 +139,7 @@ class Archivist:
             self._troubles.forget(info.segment)
 
     def _why_unfit(
-        self, reader: JournalReader, info: SegmentInfo, absorbed: SegmentProgress
+        self, reader: CountingReader, info: SegmentInfo, absorbed: SegmentProgress
     ) -> str:
         """Why a segment must stay where it is; empty if it may be archived."""
         known = self._unfit.get(info.segment)
@@ -148,11 +151,11 @@ class Archivist:
             if self._troubles.is_sound(info.segment):
                 return ""
         leads = 0
-        for entry in reader.read(info, 0):
+        for entry in reader.heads(info, 0):
             if isinstance(entry, Damage):
                 return f"damaged at offset {entry.offset}: {entry.reason}"
-            if isinstance(entry, Group):
-                leads += sum(1 for record in entry.records if record.kind is RecordKind.LEAD)
+            if isinstance(entry, GroupHeads):
+                leads += sum(1 for head in entry.heads if head.kind == RecordKind.LEAD)
         if leads != absorbed.leads:
             return f"it holds {leads} leads, of which {absorbed.leads} were absorbed"
         return ""
@@ -166,6 +169,10 @@ class Archivist:
                 path=str(info.path),
                 reason=reason,
             )
+
+    async def _count_uncounted(self, _done: Tidied) -> None:
+        kept = await asyncio.to_thread(self._archive.segments)
+        await self._tallies.count_archived(kept, await self._store.progress())
 
     # ------------------------------------------------------------ archive → nothing
 
@@ -207,6 +214,8 @@ class Archivist:
                 continue
             if await self._store.unsettled(one.segment) > 0:
                 continue
+            if not await self._tallies.has(one.segment):
+                continue
             try:
                 # First the note, then the file: after a crash in between it is pruned again.
                 await self._store.forget_segment(one.segment)
@@ -245,19 +254,19 @@ class _Ages:
         """`YYYY-MM-DD`: what was archived on an earlier day is too old; empty: nothing is."""
         now_us, boot_ms = self._clock.now_us(), self._clock.boottime_ms()
         if self._has_jumped(now_us, boot_ms):
-            self._believed_from_ms = boot_ms + _DAY_US // 1_000
+            self._believed_from_ms = boot_ms + DAY_US // 1_000
             _log.warning("the wall clock has jumped, or was not watched; nothing is pruned for age")
         self._remember(now_us)
         if boot_ms < self._believed_from_ms:
             return ""
-        return rfc3339(max(now_us - days * _DAY_US, 0))[:10]
+        return rfc3339(max(now_us - days * DAY_US, 0))[:10]
 
     def _has_jumped(self, now_us: int, boot_ms: int) -> bool:
         offset_us, before_us = now_us - boot_ms * 1_000, self._offset_us
         self._offset_us = offset_us
         if before_us is not None:
             return abs(offset_us - before_us) > _JUMP_US
-        return abs(now_us - self._last_round_us(now_us)) > _DAY_US
+        return abs(now_us - self._last_round_us(now_us)) > DAY_US
 
     def _last_round_us(self, now_us: int) -> int:
         try:

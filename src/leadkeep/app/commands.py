@@ -13,7 +13,9 @@ import msgspec
 
 from leadkeep.app.parts import (
     adopt_unrouted,
+    archive,
     doorbell,
+    existing_store,
     journal_readers,
     journal_writers,
     lead_numbers,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from leadkeep.delivery.once import DeliveryRun
     from leadkeep.intake.push import Pusher
     from leadkeep.journal.waiting import JournalWaiting
+    from leadkeep.recovery.ledger import Ledger
     from leadkeep.store.base import Store
 
 TURN_SECONDS = 60.0
@@ -161,3 +164,22 @@ async def journal_waiting(settings: Settings, store: Store | None) -> JournalWai
 
     progress = {} if store is None else await store.progress()
     return await asyncio.to_thread(count_waiting, journal_readers(settings), progress)
+
+
+async def ledger(settings: Settings) -> Ledger:
+    """Every lead received and what became of it: the journals' own counts against the store.
+
+    May be asked beside everything that runs; changes nothing. Works without a store.
+
+    Raises:
+        StoreError: there is a store and it cannot be read.
+    """
+    from leadkeep.recovery.audit import Audit
+
+    async with existing_store(settings) as store:
+        return await Audit(
+            readers=journal_readers(settings),
+            archive=archive(settings),
+            store=store,
+            clock=SystemClock(),
+        ).ledger()

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from leadkeep.absorber.archivist import Archivist
     from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.journal.archive import Archive
-    from leadkeep.journal.base import JournalReader, JournalWriter
+    from leadkeep.journal.base import JournalWriter
     from leadkeep.journal.doorbell import Doorbell
     from leadkeep.journal.numbers import LeadNumbers
+    from leadkeep.journal.reader import DiskJournalReader
     from leadkeep.store.base import Store
 
 log = structlog.get_logger("leadkeep.app")
@@ -43,6 +44,20 @@ def make_data_folder(settings: Settings) -> None:
             f"the folder {folder} cannot be made: {error.strerror}",
             hint="Give a folder that this user may write to, with --data or in leadkeep.toml.",
         ) from error
+
+
+@asynccontextmanager
+async def existing_store(settings: Settings) -> AsyncIterator[Store | None]:
+    """The store, to look; None if there is none yet, which is no error: no lead has come.
+
+    Raises:
+        StoreError: it is there and cannot be used.
+    """
+    if not settings.store_path.exists():
+        yield None
+        return
+    async with open_store(settings, read_only=True) as store:
+        yield store
 
 
 @asynccontextmanager
@@ -91,7 +106,7 @@ def journal_writers(
     ]
 
 
-def journal_readers(settings: Settings) -> list[JournalReader]:
+def journal_readers(settings: Settings) -> list[DiskJournalReader]:
     from leadkeep.journal.reader import DiskJournalReader
 
     return [DiskJournalReader(folder) for folder in settings.journal_folders]

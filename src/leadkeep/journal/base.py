@@ -108,6 +108,15 @@ class TornTail(msgspec.Struct, frozen=True):
     offset: int
 
 
+class StrayMark(msgspec.Struct, frozen=True):
+    """A mark whose segment is not beside it: archived a moment ago, or removed by somebody."""
+
+    segment: UUID
+    path: Path
+    durable: int
+    """How far the segment was durable; further than its header."""
+
+
 class JournalReader(Protocol):
     """Reads what writers left. Never changes a segment."""
 
@@ -126,3 +135,6 @@ class CountingReader(JournalReader, Protocol):
 
     def heads(self, info: SegmentInfo, offset: int) -> Iterator[GroupHeads | Damage | TornTail]:
         """As `read`, but only what is counted of each record."""
+
+    def stray_marks(self) -> list[StrayMark]:
+        """Marks that tell of segments which held something and are not there."""

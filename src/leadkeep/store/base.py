@@ -22,7 +22,7 @@ from leadkeep.models import (
     Selection,
 )
 from leadkeep.states import Status, Verb
-from leadkeep.store.census import Census, StoredSegment
+from leadkeep.store.census import Cell, Census, StoredSegment
 
 
 class Store(Protocol):
@@ -182,8 +182,8 @@ class Store(Protocol):
             lead_ids: 16 bytes each.
         """
 
-    async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> int:
-        """How many leads of a segment came from groups that begin in this range of its file."""
+    async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> dict[Cell, int]:
+        """Leads of a segment that came from groups that begin in this range of its file."""
 
     # ------------------------------------------------------------ keeping
 

@@ -14,7 +14,7 @@ from leadkeep.clock import DAY_US, utc_day
 from leadkeep.states import URGENCY, LeadClass, Status
 from leadkeep.store.census import NO_SEGMENT, Cell, Census, StoredSegment
 from leadkeep.store.sqlite.absorbing import progress
-from leadkeep.store.sqlite.connections import SQL, first_value
+from leadkeep.store.sqlite.connections import SQL, Bindings, first_value
 
 _IDS_AT_ONCE = 5_000
 _RANKS = [status for status in URGENCY if status is not Status.COMPLETED]
@@ -33,20 +33,18 @@ def census(connection: apsw.Connection) -> Census:
     return Census(
         segments=progress(connection),
         leads={segment: dict(cells) for segment, cells in leads.items()},
-        classes=_classes(connection, totals - homeless),
-        without_delivery=dict(homeless),
+        classes=_classes(connection, totals - Counter(homeless)),
+        without_delivery=homeless,
     )
 
 
 def stored_segment(connection: apsw.Connection, segment: UUID) -> StoredSegment:
     """What is stored of one segment; see `Store.stored_segment`."""
-    leads: Counter[Cell] = Counter()
-    for day, source, number in connection.execute(
-        SQL["leads_of_segment"], {"segment": str(segment)}
-    ):
-        leads[_cell(day, source)] += number
-    finished = first_value(connection, "segment_is_finished", {"segment": str(segment)})
-    return StoredSegment(finished=bool(finished), leads=dict(leads))
+    name: Bindings = {"segment": str(segment)}
+    return StoredSegment(
+        finished=bool(first_value(connection, "segment_is_finished", name)),
+        leads=_by_cell(connection, "leads_of_segment", name),
+    )
 
 
 def whereabouts(connection: apsw.Connection, lead_ids: Sequence[bytes]) -> dict[bytes, UUID]:
@@ -61,12 +59,13 @@ def whereabouts(connection: apsw.Connection, lead_ids: Sequence[bytes]) -> dict[
     return found
 
 
-def leads_of_groups(connection: apsw.Connection, segment: UUID, offset: int, end: int) -> int:
-    """How many leads of a segment were absorbed from groups that begin in a range."""
-    number: int = first_value(
+def leads_of_groups(
+    connection: apsw.Connection, segment: UUID, offset: int, end: int
+) -> dict[Cell, int]:
+    """Leads of a segment that were absorbed from groups that begin in a range."""
+    return _by_cell(
         connection, "leads_of_groups", {"segment": str(segment), "offset": offset, "end": end}
     )
-    return number
 
 
 def _classes(
@@ -87,12 +86,20 @@ def _classes(
     return {cell: dict(+classes) for cell, classes in found.items()}
 
 
-def _without_delivery(connection: apsw.Connection) -> Counter[Cell]:
+def _without_delivery(connection: apsw.Connection) -> dict[Cell, int]:
+    if not first_value(connection, "leads_not_in_any_delivery"):
+        return {}
+    return _by_cell(connection, "leads_without_delivery")
+
+
+def _by_cell(
+    connection: apsw.Connection, statement: str, bindings: Bindings | None = None
+) -> dict[Cell, int]:
+    """A statement's rows of day, source and number."""
     found: Counter[Cell] = Counter()
-    if first_value(connection, "leads_not_in_any_delivery"):
-        for day, source, number in connection.execute(SQL["leads_without_delivery"]):
-            found[_cell(day, source)] += number
-    return found
+    for day, source, number in connection.execute(SQL[statement], bindings):
+        found[_cell(day, source)] += number
+    return dict(found)
 
 
 def _cell(day: int, source: str) -> Cell:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from leadkeep.models import DeliveryView, DestinationView, LeadView, SegmentProgress, Selection
 from leadkeep.states import Status
-from leadkeep.store.census import Census, StoredSegment
+from leadkeep.store.census import Cell, Census, StoredSegment
 from leadkeep.store.sqlite import absorbing, counting, delivering, keeping, looking
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
 from leadkeep.store.sqlite.connections import open_reader
@@ -93,8 +93,8 @@ class Sight:
         """Under which segment each of these leads is stored; one that is not is left out."""
         return await self._readers.look(partial(counting.whereabouts, lead_ids=lead_ids))
 
-    async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> int:
-        """How many leads of a segment came from groups that begin in a range of its file."""
+    async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> dict[Cell, int]:
+        """Leads of a segment that came from groups that begin in a range of its file."""
         return await self._readers.look(
             partial(counting.leads_of_groups, segment=segment, offset=offset, end=end)
         )

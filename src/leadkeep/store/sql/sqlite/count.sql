@@ -66,8 +66,9 @@ FROM leads AS l JOIN segments AS s ON s.id = l.segment
 WHERE l.lead_id IN (SELECT value FROM json_each(:lead_ids));
 
 -- name: leads_of_groups
--- How many leads of a segment were absorbed from groups that begin in this range.
-SELECT count(*)
+-- Leads of a segment that were absorbed from groups that begin in this range.
+SELECT l.received_at_ms / 86400000, l.source, count(*)
 FROM segments AS s
 CROSS JOIN leads AS l INDEXED BY leads_for_the_ledger ON l.segment = s.id
-WHERE s.segment = :segment AND l.group_offset >= :offset AND l.group_offset < :end;
+WHERE s.segment = :segment AND l.group_offset >= :offset AND l.group_offset < :end
+GROUP BY l.received_at_ms / 86400000, l.source;

@@ -1,11 +1,11 @@
 -- name: leads_by_segment
 -- Every lead, counted by the segment it is stored under (NULL: one that is not known), day and source.
-SELECT s.segment, l.day, l.source, l.n
+SELECT s.segment, counted.day, counted.source, counted.n
 FROM (
   SELECT segment, received_at_ms / 86400000 AS day, source, count(*) AS n
   FROM leads INDEXED BY leads_for_the_ledger
   GROUP BY segment, received_at_ms / 86400000, source
-) AS l LEFT JOIN segments AS s ON s.id = l.segment;
+) AS counted LEFT JOIN segments AS s ON s.id = counted.segment;
 
 -- name: leads_of_segment
 -- The same of one segment.

@@ -115,7 +115,13 @@ class SegmentCount:
                 continue
             self.waiting.take(entry)
             if isinstance(entry, GroupHeads):
-                self.waiting_leads.update(_leads(entry))
+                self._note_waiting(entry)
+
+    def _note_waiting(self, group: GroupHeads) -> None:
+        for lead_id, key in _leads(group):
+            if lead_id in self.waiting_leads:
+                self.waiting.records[key] -= 1  # It stands here twice.
+            self.waiting_leads[lead_id] = key
 
 
 def leads_before(entries: Entries, position: int | None) -> tuple[dict[bytes, Key], Counter[Key]]:

@@ -86,11 +86,12 @@ class Scan:
                 # Of the header: the groups behind it are judged by themselves.
                 yield Damage(offset=0, end=BLOCK, reason=reason, records=0)
         position = max(BLOCK, layout.round_up(start))
+        sequence = 0 if start < BLOCK else None
         while position < self._limit:
             found = self._group_at(position)
             if isinstance(found, str):
                 following = self._next_valid(position + BLOCK)
-                yield from self._missing(position, following, found)
+                yield from self._missing(position, following, found, sequence)
                 if following is None:
                     return
                 position = following
@@ -98,7 +99,7 @@ class Scan:
                 header, payload = found
                 end = position + layout.round_up(header.header_length + header.payload_length)
                 yield self._judged(position, end, header, payload)
-                position = end
+                position, sequence = end, header.sequence
 
     def _header_fault(self) -> str:
         header = layout.parse_segment_header(bytes(self._source.piece(0, BLOCK)))
@@ -110,8 +111,7 @@ class Scan:
 
     def _group_at(self, offset: int) -> tuple[GroupHeader, memoryview] | str:
         """The group that begins at `offset`, or why there is none."""
-        seed = layout.group_seed(self._crc, offset)
-        header = layout.parse_group_header(self._source.piece(offset, GROUP_HEADER_SIZE), 0, seed)
+        header = self._header_at(offset)
         if header is None:
             return self._unreadable() or "no group begins here"
         length = header.header_length + header.payload_length
@@ -120,9 +120,13 @@ class Scan:
         group = self._source.piece(offset, length)
         if len(group) < length:
             return self._unreadable() or "the group is cut short"
-        if not layout.group_checksum_holds(group, seed):
+        if not layout.group_checksum_holds(group, layout.group_seed(self._crc, offset)):
             return "the group's checksum does not hold"
         return header, group[header.header_length :]
+
+    def _header_at(self, offset: int) -> GroupHeader | None:
+        seed = layout.group_seed(self._crc, offset)
+        return layout.parse_group_header(self._source.piece(offset, GROUP_HEADER_SIZE), 0, seed)
 
     def _unreadable(self) -> str:
         return f"it cannot be read: {self._source.error}" if self._source.error else ""
@@ -150,12 +154,19 @@ class Scan:
         return all(self._is_zero(at, min(at + WINDOW, end)) for at in range(offset, end, WINDOW))
 
     def _missing(
-        self, position: int, following: int | None, reason: str
+        self, position: int, following: int | None, reason: str, sequence: int | None
     ) -> Iterator[Damage | TornTail]:
-        """What to say of bytes at `position` that are no group."""
+        """What to say of bytes at `position` that are no group.
+
+        Args:
+            sequence: of the group before them; None: not known.
+        """
         if following is not None:
             # A group is written only after the one before it is durable: this one was.
             told = self._records_told(position, following)
+            after = self._header_at(following)
+            if after is not None and sequence is not None:
+                told = max(told, after.sequence - sequence - 1)
             yield Damage(offset=position, end=following, reason=reason, records=told)
             return
         durable = min(self._durable or 0, self._limit)
@@ -182,9 +193,7 @@ class Scan:
         """How many records stood between two offsets, at least, by the headers that still hold."""
         told = 0
         while position < end:
-            seed = layout.group_seed(self._crc, position)
-            piece = self._source.piece(position, GROUP_HEADER_SIZE)
-            header = layout.parse_group_header(piece, 0, seed)
+            header = self._header_at(position)
             if header is None:
                 return told + 1
             told += header.records

@@ -194,10 +194,11 @@ def _gone(
     name = "an unknown segment" if segment == NO_SEGMENT else f"segment {segment}"
     journal = f" of {progress.journal}" if progress else ""
     reason = why or "it is in no journal and not in the archive, and there is no tally of it"
-    rest = 0
+    # What the absorber noted is no proof, but shows when more came from it than is there.
+    rest = max(progress.leads - sum(stored.values()), 0) if progress else 0
     if stray is not None and (progress is None or progress.offset < stray.durable):
         reason += f"; its mark, {stray.path}, tells of leads that were not absorbed"
-        rest = 1
+        rest += 1
     elif progress is not None and not progress.finished:
         reason += "; not all of it may have been absorbed"
     return Problem(

@@ -122,6 +122,19 @@ async def test_a_segment_that_was_deleted_is_named_with_what_the_store_has_of_it
     assert "journal.folders" in problem.hint
 
 
+async def test_a_lead_that_went_with_its_segment_is_told_by_what_was_absorbed(
+    books: Books,
+) -> None:
+    records = [a_record(), a_record(), a_record()]
+    info = books.sealed(records)
+    await books.absorb()
+    books.delete_lead(records[0].lead_id)
+    info.path.unlink()
+    ledger = await books.ledger()
+    problem = the_problem(ledger, ProblemKind.SEGMENT_GONE)
+    assert (problem.leads, problem.unplaced) == (3, 1)
+
+
 async def test_a_journal_that_is_not_mounted_is_named_by_its_segments(books: Books) -> None:
     books.sealed([a_record()])
     info = books.sealed([a_record()], journal="second")

@@ -25,6 +25,7 @@ from leadkeep.states import Status, Verb
 
 if TYPE_CHECKING:
     from leadkeep.intake.push import Pusher
+    from leadkeep.recovery.ledger import Ledger
     from leadkeep.store.base import Store
 
 Result = TypeVar("Result")
@@ -118,6 +119,10 @@ class Queue:
             NotFound: no lead has it; one accepted a moment ago may not be in the store yet.
         """
         return self._with_store(lambda store: store.lead(_ref(ref)))
+
+    def ledger(self) -> "Ledger":
+        """Every lead received and what became of it, as `leadkeep ledger` tells it."""
+        return self._call(app.ledger(self.settings))
 
     # ------------------------------------------------------------ deciding
 

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+DAY_US = 86_400_000_000
+
+_LAST_US = 253_402_300_799_999_999
+"""The last microsecond of the year 9999."""
+
 
 class Clock(Protocol):
     """What the code may ask about time."""
@@ -65,3 +70,12 @@ def rfc3339(instant_us: int) -> str:
     seconds, micros = divmod(instant_us, 1_000_000)
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{micros // 1_000:03d}Z"
+
+
+def utc_day(instant_us: int) -> str:
+    """`2026-08-15`: the UTC day of an instant; what lies outside 1970 to 9999 counts to its edge.
+
+    Args:
+        instant_us: microseconds since 1970-01-01 UTC.
+    """
+    return rfc3339(min(max(instant_us, 0), _LAST_US))[:10]

@@ -40,6 +40,31 @@ class Disposition(StrEnum):
     """Personal data removed at a person's request; a tombstone remains."""
 
 
+class LeadClass(StrEnum):
+    """Where one lead stands as a whole: in the ledger each lead is counted in exactly one.
+
+    What the lead itself is comes first (`DUPLICATE`, `ERASED`). Otherwise its deliveries decide: it
+    is in the first of the others, in this order, in which one of its deliveries is.
+    """
+
+    FAILED = "failed"
+    """A delivery was given up: somebody must act."""
+    HELD = "held"
+    """A delivery is set aside: somebody must decide."""
+    PENDING = "pending"
+    """A delivery waits for its first or next try."""
+    PROCESSING = "processing"
+    """Nothing waits any more; the last delivery is being made now."""
+    COMPLETED = "completed"
+    """Nothing is outstanding, and at least one destination confirmed it."""
+    CANCELLED = "cancelled"
+    """Nothing is outstanding, and nobody got it: every delivery was cancelled."""
+    DUPLICATE = "duplicate"
+    """It is the same delivery as an earlier lead."""
+    ERASED = "erased"
+    """Its personal data were removed; a tombstone remains."""
+
+
 class Verb(StrEnum):
     """What may be done to a delivery."""
 
@@ -94,6 +119,9 @@ GRAPH: Mapping[Verb, Mapping[Status, Status]] = {
 
 SETTLED = frozenset({Status.COMPLETED, Status.CANCELLED})
 """Statuses whose lead may leave the archive: it needs nobody any more."""
+
+URGENCY: Mapping[Status, LeadClass] = {Status(one): one for one in tuple(LeadClass)[: len(Status)]}
+"""Status of a delivery → class of its lead, the one that counts first; see `LeadClass`."""
 
 
 def allowed_moves() -> frozenset[tuple[Status, Status]]:

@@ -393,3 +393,26 @@ def test_what_runs_for_each_lead_builds_no_table_of_its_own(database: Path, stat
     codes = {step[1] for step in steps}
     assert "Program" in codes or statement in {"due", "standing", "insert_attempt", "insert_lead"}
     assert not codes & {"OpenEphemeral", "OpenAutoindex", "SorterOpen"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "walks"),
+    [
+        ("leads_by_segment", "leads USING INDEX leads_for_the_ledger"),
+        ("leads_of_segment", "leads_for_the_ledger (segment=?)"),
+        ("leads_of_groups", "leads_for_the_ledger (segment=?)"),
+        ("leads_set_aside", "leads_set_aside (disposition=?)"),
+        ("leads_by_urgency", "deliveries_by_status (status=?)"),
+        ("leads_by_urgency", "deliveries_by_status (status=? AND lead=?)"),
+        ("leads_not_in_any_delivery", "COVERING INDEX deliveries_by_lead"),
+        ("leads_without_delivery", "COVERING INDEX leads_by_time"),
+        ("whereabouts", "leads_1 (lead_id=?)"),
+    ],
+)
+def test_counting_leads_walks_indexes(database: Path, statement: str, walks: str) -> None:
+    migrate(database)
+    connection = open_reader(database, busy_timeout_ms=100)
+    steps = plan(connection, SQL[statement])
+    connection.close()
+    assert walks in steps, steps
+    assert not re.search(r"SCAN (deliveries|leads|d|l)$", steps, re.MULTILINE), steps

@@ -1,9 +1,10 @@
 """Moves absorbed segments into the archive, and lets go of the oldest when nobody needs them.
 
 Invariants: a segment leaves the journal only when its writer has left it, all of it is in the
-store, and no byte of it is damaged; it leaves the archive only when the store's file holds all of
-it without its log, every lead in it is completed or cancelled, it is too old or the archive too
-large, and nobody is copying. What may not go stays, whatever the size.
+store, no byte of it is damaged, and its tally for the ledger is written; it leaves the archive only
+when the store's file holds all of it without its log, every lead in it is completed or cancelled,
+it is too old or the archive too large, and nobody is copying. What may not go stays, whatever the
+size.
 """
 
 import asyncio
@@ -15,13 +16,15 @@ import structlog
 
 from leadkeep.absorber import metrics
 from leadkeep.absorber.trouble import Troubles
-from leadkeep.clock import Clock, rfc3339
+from leadkeep.clock import DAY_US, Clock, rfc3339
 from leadkeep.errors import JournalError, LeadkeepError, NotFound
 from leadkeep.journal.archive import Archive, ArchivedSegment
 from leadkeep.journal.archivelock import pruning
-from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, SegmentState
+from leadkeep.journal.base import CountingReader, Damage, GroupHeads, SegmentInfo, SegmentState
 from leadkeep.journal.syscalls import FULL
 from leadkeep.models import RecordKind, SegmentProgress
+from leadkeep.recovery.tallies import TallyBook
+from leadkeep.recovery.tallying import TallyKeeper
 from leadkeep.settings.model import JournalSettings
 from leadkeep.store.base import Store
 from leadkeep.walltime import WallTime
@@ -29,7 +32,6 @@ from leadkeep.walltime import WallTime
 TIDY_EVERY_SECONDS = 60.0
 TIDY_AGAIN_SECONDS = 5.0
 """At most so often, however often somebody asks for it."""
-_DAY_US = 86_400_000_000
 
 _log = structlog.get_logger("leadkeep.absorber")
 
@@ -63,7 +65,7 @@ class Archivist:
     def __init__(
         self,
         *,
-        readers: Sequence[JournalReader],
+        readers: Sequence[CountingReader],
         archive: Archive,
         store: Store,
         settings: JournalSettings,
@@ -81,6 +83,7 @@ class Archivist:
         self._wall = wall or WallTime(clock)
         self._steady_since_us = self._wall.steady_since_us()
         self._asked = asyncio.Event()
+        self._tallies = TallyKeeper(archive, store, TallyBook(archive.folder, clock=clock))
 
     def wake(self) -> None:
         """Tidy soon: room is scarce, and what is archived takes less of it. On the loop."""
@@ -107,7 +110,7 @@ class Archivist:
     async def tidy(self) -> Tidied:
         """Archive what is absorbed and prune what may go. Failures are logged, never raised."""
         done = Tidied()
-        for step in (self._archive_finished, self._prune):
+        for step in (self._archive_finished, self._count_uncounted, self._prune):
             try:
                 await step(done)
             except (LeadkeepError, OSError) as error:
@@ -141,9 +144,10 @@ class Archivist:
                         return  # The next one would be compressed in vain as well.
 
     async def _archive_one(
-        self, reader: JournalReader, info: SegmentInfo, absorbed: SegmentProgress, done: Tidied
+        self, reader: CountingReader, info: SegmentInfo, absorbed: SegmentProgress, done: Tidied
     ) -> None:
         reason = await asyncio.to_thread(self._why_unfit, reader, info, absorbed)
+        reason = reason or await self._tallies.count(reader, info)
         if reason:
             self._say_unfit(info, reason)
             done.kept_damaged += 1
@@ -155,7 +159,7 @@ class Archivist:
             self._troubles.forget(info.segment)
 
     def _why_unfit(
-        self, reader: JournalReader, info: SegmentInfo, absorbed: SegmentProgress
+        self, reader: CountingReader, info: SegmentInfo, absorbed: SegmentProgress
     ) -> str:
         """Why a segment must stay where it is; empty if it may be archived."""
         known = self._unfit.get(info.segment)
@@ -167,11 +171,11 @@ class Archivist:
             if self._troubles.is_sound(info.segment):
                 return ""
         leads = 0
-        for entry in reader.read(info, 0):
+        for entry in reader.heads(info, 0):
             if isinstance(entry, Damage):
                 return f"damaged at offset {entry.offset}: {entry.reason}"
-            if isinstance(entry, Group):
-                leads += sum(1 for record in entry.records if record.kind is RecordKind.LEAD)
+            if isinstance(entry, GroupHeads):
+                leads += sum(1 for head in entry.heads if head.kind == RecordKind.LEAD)
         if leads != absorbed.leads:
             return f"it holds {leads} leads, of which {absorbed.leads} were absorbed"
         return ""
@@ -185,6 +189,10 @@ class Archivist:
                 path=str(info.path),
                 reason=reason,
             )
+
+    async def _count_uncounted(self, _done: Tidied) -> None:
+        kept = await asyncio.to_thread(self._archive.segments)
+        await self._tallies.count_archived(kept, await self._store.progress())
 
     # ------------------------------------------------------------ archive → nothing
 
@@ -221,9 +229,9 @@ class Archivist:
         if since_us != self._steady_since_us:
             self._steady_since_us = since_us
             _log.warning("the wall clock has jumped; nothing is pruned for age for a day")
-        if now_us - since_us < _DAY_US:
+        if now_us - since_us < DAY_US:
             return ""
-        return rfc3339(max(now_us - self._settings.archive_days * _DAY_US, 0))[:10]
+        return rfc3339(max(now_us - self._settings.archive_days * DAY_US, 0))[:10]
 
     async def _prune_covered(
         self,
@@ -243,6 +251,8 @@ class Archivist:
             if await self._store.unsettled(one.segment) > 0:
                 continue
             if await asyncio.to_thread(self._holds_unread, one.segment):
+                continue
+            if not await self._tallies.has(one.segment):
                 continue
             try:
                 # First the note, then the file: after a crash in between it is pruned again.

@@ -167,12 +167,12 @@ def _plainest(lead: NewLead, reason: RecordRefused) -> NewLead:
 
 
 def _plain_record(record: Record) -> Record:
+    # The source stays: it is text already, and the ledger counts by it.
     return msgspec.structs.replace(
         record,
         lead_number=0,
         received_at_us=min(max(record.received_at_us, 0), _HIGHEST_US),
         flags=RecordFlag.NO_ROUTE,
-        source=_ascii(record.source),
         peer=_ascii(record.peer),
         method=_ascii(record.method) or "POST",
         answer_status=record.answer_status if 100 <= record.answer_status <= 599 else 200,

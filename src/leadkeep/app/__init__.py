@@ -10,18 +10,21 @@ from leadkeep.app.commands import (
     QueueRun,
     check_parts,
     journal_waiting,
+    ledger,
     load_settings,
     open_pusher,
     process_queue,
 )
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
-from leadkeep.app.store import make_data_folder, migrate_store, open_store, why_lost
+from leadkeep.app.store import existing_store, make_data_folder, migrate_store, open_store, why_lost
 
 __all__ = [
     "QueueProgress",
     "QueueRun",
     "check_parts",
+    "existing_store",
     "journal_waiting",
+    "ledger",
     "load_settings",
     "make_data_folder",
     "migrate_store",

@@ -13,6 +13,7 @@ import msgspec
 
 from leadkeep.app.parts import (
     adopt_unrouted,
+    archive,
     doorbell,
     journal_readers,
     journal_writers,
@@ -22,7 +23,7 @@ from leadkeep.app.parts import (
     room_watch,
     wall_time,
 )
-from leadkeep.app.store import make_data_folder, open_store, refuse_if_lost
+from leadkeep.app.store import existing_store, make_data_folder, open_store, refuse_if_lost
 from leadkeep.clock import SystemClock
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from leadkeep.delivery.once import DeliveryRun
     from leadkeep.intake.push import Pusher
     from leadkeep.journal.waiting import JournalWaiting
+    from leadkeep.recovery.ledger import Ledger
     from leadkeep.store.base import Store
 
 TURN_SECONDS = 60.0
@@ -172,3 +174,22 @@ async def journal_waiting(settings: Settings, store: Store | None) -> JournalWai
 
     progress = {} if store is None else await store.progress()
     return await asyncio.to_thread(count_waiting, journal_readers(settings), progress)
+
+
+async def ledger(settings: Settings) -> Ledger:
+    """Every lead received and what became of it: the journals' own counts against the store.
+
+    May be asked beside everything that runs; changes nothing. Works without a store.
+
+    Raises:
+        StoreError: there is a store and it cannot be read.
+    """
+    from leadkeep.recovery.audit import Audit
+
+    async with existing_store(settings) as store:
+        return await Audit(
+            readers=journal_readers(settings),
+            archive=archive(settings),
+            store=store,
+            clock=SystemClock(),
+        ).ledger()

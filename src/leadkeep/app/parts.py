@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from leadkeep.journal.base import JournalReader, JournalWriter
     from leadkeep.journal.doorbell import Doorbell
     from leadkeep.journal.numbers import LeadNumbers
+    from leadkeep.journal.reader import DiskJournalReader
     from leadkeep.store.base import Store
     from leadkeep.walltime import WallTime
 
@@ -75,7 +76,7 @@ def journal_writers(
     ]
 
 
-def journal_readers(settings: Settings) -> list[JournalReader]:
+def journal_readers(settings: Settings) -> list[DiskJournalReader]:
     from leadkeep.journal.reader import DiskJournalReader
 
     return [DiskJournalReader(folder) for folder in settings.journal_folders]

@@ -85,6 +85,20 @@ async def open_store(
         yield store
 
 
+@asynccontextmanager
+async def existing_store(settings: Settings) -> AsyncIterator[Store | None]:
+    """The store, to look; None if there is none yet, which is no error: no lead has come.
+
+    Raises:
+        StoreError: it is there and cannot be used.
+    """
+    if not settings.store_path.exists():
+        yield None
+        return
+    async with open_store(settings, read_only=True) as store:
+        yield store
+
+
 def migrate_store(settings: Settings) -> Sequence[MigrationStatus]:
     """Bring the store's schema up to date, making the store if there is none.
 

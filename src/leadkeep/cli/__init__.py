@@ -23,6 +23,7 @@ COMMANDS = {
     "config": "leadkeep.cli.config:config",
     "migrate": "leadkeep.cli.config:migrate",
     "status": "leadkeep.cli.status:status",
+    "ledger": "leadkeep.cli.ledger:ledger",
     "process-queue": "leadkeep.cli.queue:process_queue",
     "leads": "leadkeep.cli.leads:leads",
     "hold": "leadkeep.cli.destinations:hold",

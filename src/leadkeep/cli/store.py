@@ -1,7 +1,6 @@
 """Opening the store for one command."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from leadkeep.settings.model import Settings
@@ -10,17 +9,12 @@ if TYPE_CHECKING:
     from leadkeep.store.base import Store
 
 
-@asynccontextmanager
-async def opened(settings: Settings) -> "AsyncIterator[Store | None]":
+def opened(settings: Settings) -> "AbstractAsyncContextManager[Store | None]":
     """The store, to look; None if there is none yet, which is no error: no lead has come.
 
     Raises:
         StoreError: it is there and cannot be used.
     """
-    from leadkeep.app import open_store
+    from leadkeep.app import existing_store
 
-    if not settings.store_path.exists():
-        yield None
-        return
-    async with open_store(settings, read_only=True) as store:
-        yield store
+    return existing_store(settings)

@@ -1,7 +1,7 @@
 """Points in time as people type them: `2d`, `90min`, `yesterday`, `2026-08-15`, RFC 3339."""
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import click
 
@@ -59,3 +59,21 @@ class When(click.ParamType[int]):
                 param,
                 ctx,
             )
+
+
+class UtcDay(click.ParamType[str]):
+    """A command-line value: a UTC day as `YYYY-MM-DD`."""
+
+    name = "day"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Parse it; `today` and `yesterday` are UTC days too."""
+        wanted = str(value).strip().lower()
+        if wanted in ("today", "yesterday"):
+            return str(datetime.now(UTC).date() - timedelta(days=wanted == "yesterday"))
+        try:
+            return str(date.fromisoformat(wanted))
+        except ValueError:
+            self.fail(f"{value!r} is no day. Say 2026-08-15, today or yesterday.", param, ctx)

@@ -5,6 +5,7 @@ for byte. Invariant: at each moment the whole segment is in the journal or here,
 """
 
 import contextlib
+import errno
 import os
 import re
 import tempfile
@@ -21,13 +22,14 @@ from leadkeep.clock import Clock, SystemClock, rfc3339
 from leadkeep.errors import JournalDamaged, JournalUnavailable, NotFound, UsageError
 from leadkeep.journal import layout
 from leadkeep.journal.archivefile import ArchiveNote, check_copy, pack, read_note, unpack
-from leadkeep.journal.base import Damage, Group, SegmentInfo, SegmentState, TornTail
+from leadkeep.journal.base import Damage, Group, GroupHeads, SegmentInfo, SegmentState, TornTail
 from leadkeep.journal.bytesource import ByteSource
 from leadkeep.journal.scan import Scan
 from leadkeep.journal.syscalls import FULL, Syscalls, make_folder
 from leadkeep.models import SegmentProgress
 
 _DAY_MS = 86_400_000
+_MAY_ONLY_LOOK = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.segment\.zst")
 _DAY_NAME = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -175,13 +177,13 @@ class Archive:
             NotFound: it is not here.
             JournalDamaged: the copy cannot be decompressed.
         """
-        with self._open(segment) as fd, self._unpacked(fd) as (content, note):
-            limit = max(note.size, note.durable or 0)
-            if note.state is SegmentState.SEALED and note.durable is not None:
-                limit = note.durable
-            source = ByteSource(content, note.size)
-            scan = Scan(source, segment, limit=limit, durable=note.durable)
+        with self._scan(segment) as scan:
             yield from scan.groups(offset)
+
+    def heads(self, segment: UUID, offset: int = 0) -> Iterator[GroupHeads | Damage | TornTail]:
+        """As `read`, but only what is counted of each record."""
+        with self._scan(segment) as scan:
+            yield from scan.heads(offset)
 
     def candidates(self, now_ms: int, *, days: int, max_bytes: int) -> list[ArchivedSegment]:
         """What is older than `days`, and the oldest beyond `max_bytes`: may go, if nobody needs it.
@@ -257,6 +259,15 @@ class Archive:
         return path
 
     @contextlib.contextmanager
+    def _scan(self, segment: UUID) -> Iterator[Scan]:
+        with self._open(segment) as fd, self._unpacked(fd) as (content, note):
+            limit = max(note.size, note.durable or 0)
+            if note.state is SegmentState.SEALED and note.durable is not None:
+                limit = note.durable
+            source = ByteSource(content, note.size)
+            yield Scan(source, segment, limit=limit, durable=note.durable)
+
+    @contextlib.contextmanager
     def _unpacked(self, fd: int) -> Iterator[tuple[int, ArchiveNote]]:
         """The segment's file as it was, in a file that vanishes afterwards, and its note."""
         with self._room_to_unpack() as file:
@@ -326,6 +337,10 @@ class ArchiveReader:
     def read(self, info: SegmentInfo, offset: int) -> Iterator[Group | Damage | TornTail]:
         """Groups from `offset`; errors as `Archive.read`."""
         return self._archive.read(info.segment, offset)
+
+    def heads(self, info: SegmentInfo, offset: int) -> Iterator[GroupHeads | Damage | TornTail]:
+        """As `read`, but only what is counted of each record."""
+        return self._archive.heads(info.segment, offset)
 
     def refresh(self, info: SegmentInfo) -> SegmentInfo | None:
         """None: nothing in the archive is live."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from leadkeep.journal.records import Head
 from leadkeep.models import Position, Record
 
 
@@ -78,6 +79,16 @@ class Group(msgspec.Struct, frozen=True):
     """False: known to lie behind the durable mark, so nobody was told 2xx."""
 
 
+class GroupHeads(msgspec.Struct, frozen=True):
+    """A whole, valid group of which only the heads of its records were read, to count them."""
+
+    offset: int
+    end: int
+    heads: tuple[Head, ...]
+    acknowledged: bool
+    """As for `Group`."""
+
+
 class Damage(msgspec.Struct, frozen=True):
     """Bytes between valid groups, or before the durable mark, that are no valid group.
 
@@ -87,12 +98,23 @@ class Damage(msgspec.Struct, frozen=True):
     offset: int
     end: int
     reason: str
+    records: int = 1
+    """How many records stood there, at least, as far as anything still tells."""
 
 
 class TornTail(msgspec.Struct, frozen=True):
     """The last write of a dead writer, cut short; nobody was told 2xx for it."""
 
     offset: int
+
+
+class StrayMark(msgspec.Struct, frozen=True):
+    """A mark whose segment is not beside it: archived a moment ago, or removed by somebody."""
+
+    segment: UUID
+    path: Path
+    durable: int
+    """How far the segment was durable; further than its header."""
 
 
 class JournalReader(Protocol):
@@ -106,3 +128,13 @@ class JournalReader(Protocol):
 
     def refresh(self, info: SegmentInfo) -> SegmentInfo | None:
         """A live segment as it is now, cheaply; None: no longer live, list the folders again."""
+
+
+class CountingReader(JournalReader, Protocol):
+    """A reader for those who only count, at a fraction of the price."""
+
+    def heads(self, info: SegmentInfo, offset: int) -> Iterator[GroupHeads | Damage | TornTail]:
+        """As `read`, but only what is counted of each record."""
+
+    def stray_marks(self) -> list[StrayMark]:
+        """Marks that tell of segments which held something and are not there."""

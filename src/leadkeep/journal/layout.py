@@ -49,6 +49,7 @@ SEGMENT_SUFFIX = ".segment"
 MARK_SUFFIX = ".mark"
 TEMPORARY_SUFFIX = ".tmp"
 _SEGMENT_NAME = re.compile(r"(\d{16,18})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.segment")
+_MARK_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.mark")
 _WRITER_NAME = re.compile(r"writer-([1-9]\d{0,5})")
 
 
@@ -232,6 +233,12 @@ def parse_segment_name(name: str) -> tuple[int, UUID] | None:
 def mark_name(segment: UUID) -> str:
     """File name of a segment's mark."""
     return f"{segment}{MARK_SUFFIX}"
+
+
+def parse_mark_name(name: str) -> UUID | None:
+    """The segment in a mark's file name; None if it is none."""
+    found = _MARK_NAME.fullmatch(name)
+    return UUID(found[1]) if found else None
 
 
 def writer_name(number: int) -> str:

@@ -1,25 +1,19 @@
 """The log of outcomes: what became of each attempt, appended beside the archive.
 
-With it the store can be rebuilt without delivering anything twice. No personal data. Invariant: a
-line is believed only if its checksum holds, and whatever stands before a torn one stays readable.
+With it the store can be rebuilt without delivering anything twice. No personal data.
 """
 
-import contextlib
-import errno
-import os
-import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from leadkeep.clock import Clock, SystemClock, rfc3339
-from leadkeep.errors import JournalUnavailable
-from leadkeep.journal.syscalls import FULL, Syscalls, make_folder
+from leadkeep.clock import Clock
+from leadkeep.journal.lines import DailyLines, DamagedLine
+from leadkeep.journal.syscalls import Syscalls
 
-_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d{1,9}))?\.jsonl")
-_CRC_HEAD = b',"crc":"'
+__all__ = ["DamagedLine", "OutcomeLine", "OutcomeLog"]
+
 _LINE_MAX = 64 * 1024
 
 
@@ -35,16 +29,13 @@ class OutcomeLine(msgspec.Struct, frozen=True, gc=False):
     at_ms: int
 
 
-class DamagedLine(msgspec.Struct, frozen=True):
-    """A line that cannot be believed: torn by a crash, or changed."""
+class OutcomeLog(DailyLines[OutcomeLine]):
+    """Daily files of outcomes in one folder. Used by one thread at a time.
 
-    path: Path
-    line: int
-    """Counted from 1."""
-
-
-class OutcomeLog:
-    """Daily files of outcomes in one folder. Used by one thread at a time."""
+    Args:
+        folder: e.g. DATA/archive/outcomes.
+        on_full: called when its disk had no room.
+    """
 
     def __init__(
         self,
@@ -54,135 +45,13 @@ class OutcomeLog:
         syscalls: Syscalls | None = None,
         on_full: Callable[[], None] = lambda: None,
     ) -> None:
-        """Open the log; the folder is made with the first line.
-
-        Args:
-            folder: e.g. DATA/archive/outcomes.
-            on_full: called when its disk had no room.
-        """
-        self._on_full = on_full
-        self.folder = folder
-        self._clock = clock or SystemClock()
-        self._calls = syscalls or Syscalls()
-        self._encoder = msgspec.json.Encoder()
-        self._fd = -1
-        self._day = ""
-        self._file = 1
-        """Number of today's file: a file that an I/O error has hit is not written again."""
-
-    def append(self, lines: Iterable[OutcomeLine]) -> None:
-        """Write lines to today's file. They last once `sync` has returned.
-
-        Raises:
-            JournalUnavailable: they could not be written; some of them may have been.
-        """
-        data = b"".join(map(self._framed, lines))
-        try:
-            self._open_today()
-            written = os.write(self._fd, data)
-            if written != len(data):
-                # Seldom for another reason; the lines are written again, the torn one is skipped.
-                raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
-        except OSError as error:
-            if error.errno in FULL:
-                # Nothing that is in the file is in doubt: it goes on there.
-                self._drop()
-                self._on_full()
-            else:
-                self._give_up_file()
-            raise JournalUnavailable(
-                f"the log of outcomes {self.folder} cannot be written: {error}",
-                hint="Free space on its disk; deliveries go on.",
-            ) from error
-
-    def sync(self) -> None:
-        """Bring what was appended to stable storage.
-
-        Raises:
-            JournalUnavailable: it may not be there.
-        """
-        if self._fd < 0:
-            return
-        try:
-            self._calls.sync_group(self._fd)
-        except OSError as error:
-            self._give_up_file()
-            raise JournalUnavailable(
-                f"the log of outcomes {self.folder} cannot be synced: {error}"
-            ) from error
-
-    def read(self) -> Iterator[OutcomeLine | DamagedLine]:
-        """Every line, oldest first.
-
-        Raises:
-            JournalUnavailable: a file cannot be read now.
-        """
-        try:
-            found = [(_NAME.fullmatch(path.name), path) for path in self.folder.iterdir()]
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        files = sorted((name[1], int(name[2] or 1), path) for name, path in found if name)
-        try:
-            for _, _, path in files:
-                yield from _read_file(path)
-        except OSError as error:
-            raise JournalUnavailable(f"{self.folder} cannot be read: {error}") from error
-
-    def close(self) -> None:
-        """Sync and close."""
-        try:
-            self.sync()
-        finally:
-            self._drop()
-
-    def _framed(self, line: OutcomeLine) -> bytes:
-        content = self._encoder.encode(line)[:-1]
-        return content + _CRC_HEAD + b"%08x" % zlib.crc32(content) + b'"}\n'
-
-    def _open_today(self) -> None:
-        day = rfc3339(self._clock.now_us())[:10]
-        if self._fd >= 0 and day == self._day:
-            return
-        if self._fd >= 0:
-            self._calls.sync_group(self._fd)
-            self._drop()
-        make_folder(self._calls, self.folder)
-        name = f"{day}.jsonl" if self._file == 1 else f"{day}.{self._file}.jsonl"
-        path = self.folder / name
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        self._day = day
-        size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")  # A crash cut the last line: ours begin on their own.
-        self._calls.sync_folder(self.folder)
-
-    def _give_up_file(self) -> None:
-        self._drop()
-        self._file += 1
-
-    def _drop(self) -> None:
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            with contextlib.suppress(OSError):
-                # What mattered was synced; this error is of lines reported as not written.
-                os.close(fd)
-
-
-def _read_file(path: Path) -> Iterator[OutcomeLine | DamagedLine]:
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(_LINE_MAX):
-            number += 1
-            if line == b"\n":
-                continue
-            yield _parsed(line) or DamagedLine(path=path, line=number)
-
-
-def _parsed(line: bytes) -> OutcomeLine | None:
-    content, found, tail = line.rpartition(_CRC_HEAD)
-    if not found or tail != b'%08x"}\n' % zlib.crc32(content):
-        return None
-    try:
-        return msgspec.json.decode(content + b"}", type=OutcomeLine)
-    except msgspec.DecodeError:
-        return None
+        super().__init__(
+            folder,
+            OutcomeLine,
+            called="the log of outcomes",
+            hint="Free space on its disk; deliveries go on.",
+            longest=_LINE_MAX,
+            clock=clock,
+            syscalls=syscalls,
+            on_full=on_full,
+        )

@@ -5,6 +5,7 @@ Invariant: a segment that its writer may still append to is read no further than
 and nothing here ever changes a file.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,15 @@ import msgspec
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal import layout
-from leadkeep.journal.base import Damage, Group, SegmentInfo, SegmentState, TornTail
+from leadkeep.journal.base import (
+    Damage,
+    Group,
+    GroupHeads,
+    SegmentInfo,
+    SegmentState,
+    StrayMark,
+    TornTail,
+)
 from leadkeep.journal.bytesource import ByteSource
 from leadkeep.journal.layout import BLOCK, Mark, MarkState
 from leadkeep.journal.scan import Scan
@@ -70,23 +79,31 @@ class DiskJournalReader:
         Raises:
             JournalUnavailable: the file cannot be opened now.
         """
+        with self._scan(info) as scan:
+            yield from scan.groups(offset)
+
+    def heads(self, info: SegmentInfo, offset: int) -> Iterator[GroupHeads | Damage | TornTail]:
+        """As `read`, but only what is counted of each record."""
+        with self._scan(info) as scan:
+            yield from scan.heads(offset)
+
+    def stray_marks(self) -> list[StrayMark]:
+        """Marks that tell of segments which held something and are not there.
+
+        Raises:
+            JournalUnavailable: the folder exists and cannot be listed now.
+        """
         try:
-            fd = os.open(info.path, os.O_RDONLY)
+            return [
+                stray
+                for writer in _entries(self.folder)
+                if layout.parse_writer_name(writer.name) is not None
+                for stray in _stray_marks(writer)
+            ]
         except OSError as error:
             raise JournalUnavailable(
-                f"the segment {info.path} cannot be opened: {error.strerror}"
+                f"the journal {self.folder} cannot be listed: {error.strerror or error}"
             ) from error
-        try:
-            size = os.fstat(fd).st_size
-            limit = max(size, info.durable or 0)  # A file cut short misses what the mark promises.
-            if info.state in {SegmentState.LIVE, SegmentState.SEALED}:
-                # Unknown mark of a living writer: nothing may be believed yet.
-                limit = info.durable or BLOCK
-            source = ByteSource(fd, min(size, limit))
-            scan = Scan(source, info.segment, limit=limit, durable=info.durable)
-            yield from scan.groups(offset)
-        finally:
-            os.close(fd)
 
     def refresh(self, info: SegmentInfo) -> SegmentInfo | None:
         """A live segment as it is now, cheaply; None: no longer live, list the folders again.
@@ -102,6 +119,25 @@ class DiskJournalReader:
         if lock_holder(folder) != mark.session:
             return None
         return msgspec.structs.replace(info, durable=mark.durable)
+
+    @contextlib.contextmanager
+    def _scan(self, info: SegmentInfo) -> Iterator[Scan]:
+        try:
+            fd = os.open(info.path, os.O_RDONLY)
+        except OSError as error:
+            raise JournalUnavailable(
+                f"the segment {info.path} cannot be opened: {error.strerror}"
+            ) from error
+        try:
+            size = os.fstat(fd).st_size
+            limit = max(size, info.durable or 0)  # A file cut short misses what the mark promises.
+            if info.state in {SegmentState.LIVE, SegmentState.SEALED}:
+                # Unknown mark of a living writer: nothing may be believed yet.
+                limit = info.durable or BLOCK
+            source = ByteSource(fd, min(size, limit))
+            yield Scan(source, info.segment, limit=limit, durable=info.durable)
+        finally:
+            os.close(fd)
 
     def _segments_of(self, folder: Path) -> Iterator[SegmentInfo]:
         # The order is what makes this safe: names, then the lock, then the marks. A name seen
@@ -156,6 +192,20 @@ def _state(mark: Mark | None, *, alive: bool) -> SegmentState:
     if mark is not None and mark.state is not MarkState.LIVE:
         return SegmentState.SEALED if mark.state is MarkState.SEALED else SegmentState.POISONED
     return SegmentState.LIVE if alive else SegmentState.DEAD
+
+
+def _stray_marks(folder: Path) -> Iterator[StrayMark]:
+    # Listed twice: a name that changes while a folder is listed may be seen in neither form.
+    marks = {layout.parse_mark_name(entry.name): entry for entry in _entries(folder)}
+    for _ in range(2):
+        for entry in _entries(folder):
+            named = layout.parse_segment_name(entry.name)
+            if named is not None:
+                marks.pop(named[1], None)
+    for segment, path in marks.items():
+        mark = None if segment is None else _read_mark(path, segment)
+        if mark is not None and segment is not None and mark.durable > BLOCK:
+            yield StrayMark(segment, path, mark.durable)
 
 
 def _entries(folder: Path) -> list[Path]:

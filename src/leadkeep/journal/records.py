@@ -3,11 +3,12 @@
 A record is a fixed head of 64 bytes and then its parts, one after the other, in the order in which
 the head gives their lengths (docs/reference/journal-format.md). Invariant: `decode(encode(record))`
 is the record; whatever else the bytes are, decoding raises `JournalDamaged` and nothing else, and
-never allocates more than it was given.
+never allocates more than it was given. `read_head` takes and refuses the same bytes.
 """
 
 import struct
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from leadkeep.errors import JournalDamaged, UsageError
 from leadkeep.models import Record, RecordFlag, RecordKind
@@ -26,6 +27,17 @@ _LENGTH = struct.Struct("<I")
 _SHORT_MAX = 0xFFFF
 _KINDS: Mapping[int, RecordKind] = {int(kind): kind for kind in RecordKind}
 _FLAGS: dict[int, RecordFlag] = {}
+
+
+class Head(NamedTuple):
+    """What is counted of a record: a few fields, read without touching the rest."""
+
+    kind: int
+    lead_id: bytes
+    received_at_us: int
+    answer_status: int
+    source: bytes
+    """UTF-8."""
 
 
 def encode_lead(  # noqa: PLR0917 - called once per lead: positional is fastest
@@ -175,6 +187,33 @@ def decode(data: memoryview | bytes, offset: int = 0) -> tuple[Record, int]:
         answer_status=answer_status,
     )
     return record, end
+
+
+def read_head(data: memoryview | bytes, offset: int = 0) -> tuple[Head, int]:
+    """Read only what is counted of the record at `offset`; returns it and where the next begins.
+
+    Takes and refuses exactly what `decode` does, at a fraction of its price.
+
+    Raises:
+        JournalDamaged: no whole record of a known version begins there.
+    """
+    if offset < 0 or len(data) - offset < _HEAD_SIZE:
+        raise JournalDamaged("a record is cut short in its head")
+    length, version, kind, _, lead_id, _, received_at_us, status, *lengths = _unpack_head(
+        data, offset
+    )
+    if version != RECORD_VERSION:
+        raise JournalDamaged(f"a record has format version {version}, known is {RECORD_VERSION}")
+    if kind not in _KINDS:
+        raise JournalDamaged(f"a record is of unknown kind {kind}")
+    end = offset + length
+    source, peer, method, detail, _, target, headers, body = lengths
+    parts = source + peer + method + detail + target + headers + body
+    if length != _HEAD_SIZE + parts or end > len(data):
+        raise JournalDamaged("the lengths in a record's head do not add up")
+    source_at = offset + _HEAD_SIZE
+    name = bytes(data[source_at : source_at + source])
+    return Head(kind, lead_id, received_at_us, status, name), end
 
 
 def framed_length(data: memoryview | bytes, offset: int) -> int | None:

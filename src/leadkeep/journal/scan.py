@@ -5,18 +5,30 @@ of its checksums hold for exactly this segment and offset. Offsets yielded only 
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from leadkeep.errors import JournalDamaged
 from leadkeep.journal import layout
-from leadkeep.journal.base import Damage, Group, TornTail
+from leadkeep.journal.base import Damage, Group, GroupHeads, TornTail
 from leadkeep.journal.bytesource import WINDOW, ByteSource
 from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, GroupHeader
-from leadkeep.journal.records import decode, framed_length
-from leadkeep.models import Record
+from leadkeep.journal.records import decode, framed_length, read_head
 
 _ZEROS = bytes(WINDOW)
+
+_T = TypeVar("_T")
+
+
+class _Whole(NamedTuple):
+    """A group whose checksums hold."""
+
+    offset: int
+    end: int
+    header: GroupHeader
+    payload: memoryview
+    acknowledged: bool
 
 
 class Scan:
@@ -38,25 +50,56 @@ class Scan:
         self._durable = durable
 
     def groups(self, start: int) -> Iterator[Group | Damage | TornTail]:
-        """What stands from `start` on (0: the beginning, with the segment's header)."""
+        """What stands from `start` on (0: the beginning, with the segment's header).
+
+        The damage of a single record ends where its group begins, so that a reader who goes on
+        from there still gets the group's other records.
+        """
+        for found in self._whole(start):
+            if not isinstance(found, _Whole):
+                yield found
+                continue
+            records, faults = _opened(found, decode)
+            yield from faults
+            yield Group(
+                offset=found.offset,
+                end=found.end,
+                sequence=found.header.sequence,
+                records=records,
+                acknowledged=found.acknowledged,
+            )
+
+    def heads(self, start: int) -> Iterator[GroupHeads | Damage | TornTail]:
+        """As `groups`, but only what is counted of each record."""
+        for found in self._whole(start):
+            if not isinstance(found, _Whole):
+                yield found
+                continue
+            heads, faults = _opened(found, read_head)
+            yield from faults
+            yield GroupHeads(found.offset, found.end, heads, found.acknowledged)
+
+    def _whole(self, start: int) -> Iterator[_Whole | Damage | TornTail]:
         if start < BLOCK:
             reason = self._header_fault()
             if reason:
-                yield Damage(offset=0, end=BLOCK, reason=reason)
+                # Of the header: the groups behind it are judged by themselves.
+                yield Damage(offset=0, end=BLOCK, reason=reason, records=0)
         position = max(BLOCK, layout.round_up(start))
+        sequence = 0 if start < BLOCK else None
         while position < self._limit:
             found = self._group_at(position)
             if isinstance(found, str):
                 following = self._next_valid(position + BLOCK)
-                yield from self._missing(position, following, found)
+                yield from self._missing(position, following, found, sequence)
                 if following is None:
                     return
                 position = following
             else:
                 header, payload = found
                 end = position + layout.round_up(header.header_length + header.payload_length)
-                yield from self._opened(position, end, header, payload)
-                position = end
+                yield self._judged(position, end, header, payload)
+                position, sequence = end, header.sequence
 
     def _header_fault(self) -> str:
         header = layout.parse_segment_header(bytes(self._source.piece(0, BLOCK)))
@@ -68,8 +111,7 @@ class Scan:
 
     def _group_at(self, offset: int) -> tuple[GroupHeader, memoryview] | str:
         """The group that begins at `offset`, or why there is none."""
-        seed = layout.group_seed(self._crc, offset)
-        header = layout.parse_group_header(self._source.piece(offset, GROUP_HEADER_SIZE), 0, seed)
+        header = self._header_at(offset)
         if header is None:
             return self._unreadable() or "no group begins here"
         length = header.header_length + header.payload_length
@@ -78,9 +120,13 @@ class Scan:
         group = self._source.piece(offset, length)
         if len(group) < length:
             return self._unreadable() or "the group is cut short"
-        if not layout.group_checksum_holds(group, seed):
+        if not layout.group_checksum_holds(group, layout.group_seed(self._crc, offset)):
             return "the group's checksum does not hold"
         return header, group[header.header_length :]
+
+    def _header_at(self, offset: int) -> GroupHeader | None:
+        seed = layout.group_seed(self._crc, offset)
+        return layout.parse_group_header(self._source.piece(offset, GROUP_HEADER_SIZE), 0, seed)
 
     def _unreadable(self) -> str:
         return f"it cannot be read: {self._source.error}" if self._source.error else ""
@@ -108,66 +154,75 @@ class Scan:
         return all(self._is_zero(at, min(at + WINDOW, end)) for at in range(offset, end, WINDOW))
 
     def _missing(
-        self, position: int, following: int | None, reason: str
+        self, position: int, following: int | None, reason: str, sequence: int | None
     ) -> Iterator[Damage | TornTail]:
-        """What to say of bytes at `position` that are no group."""
+        """What to say of bytes at `position` that are no group.
+
+        Args:
+            sequence: of the group before them; None: not known.
+        """
         if following is not None:
             # A group is written only after the one before it is durable: this one was.
-            yield Damage(offset=position, end=following, reason=reason)
+            told = self._records_told(position, following)
+            after = self._header_at(following)
+            if after is not None and sequence is not None:
+                told = max(told, after.sequence - sequence - 1)
+            yield Damage(offset=position, end=following, reason=reason, records=told)
             return
         durable = min(self._durable or 0, self._limit)
         if position < durable:
-            yield Damage(offset=position, end=durable, reason=reason)
+            told = self._records_told(position, durable)
+            yield Damage(offset=position, end=durable, reason=reason, records=told)
             position = durable
         if not self._is_blank(position):
             yield TornTail(offset=position)
 
-    def _opened(
+    def _judged(
         self, offset: int, end: int, header: GroupHeader, payload: memoryview
-    ) -> Iterator[Group | Damage]:
-        """A whole group's records, after what is wrong with them, if anything.
-
-        The damage of a single record ends where its group begins, so that a reader who goes on
-        from there still gets the group's other records.
-        """
+    ) -> _Whole | Damage:
         if header.key_id or header.flags:
-            yield Damage(
-                offset=offset,
-                end=end,
-                reason=f"the group is written in a way this version cannot read "
-                f"(key {header.key_id}, flags {header.flags})",
+            reason = (
+                "the group is written in a way this version cannot read "
+                f"(key {header.key_id}, flags {header.flags})"
             )
-            return
-        records, faults = _records_of(payload, header.records)
-        for fault in faults:
-            yield Damage(offset=offset, end=offset, reason=fault)
-        durable = self._durable
-        yield Group(
-            offset=offset,
-            end=end,
-            sequence=header.sequence,
-            records=tuple(records),
-            acknowledged=durable is None or end <= durable,
-        )
+            return Damage(offset=offset, end=end, reason=reason, records=header.records)
+        acknowledged = self._durable is None or end <= self._durable
+        return _Whole(offset, end, header, payload, acknowledged)
+
+    def _records_told(self, position: int, end: int) -> int:
+        """How many records stood between two offsets, at least, by the headers that still hold."""
+        told = 0
+        while position < end:
+            header = self._header_at(position)
+            if header is None:
+                return told + 1
+            told += header.records
+            position += layout.round_up(header.header_length + header.payload_length)
+        return told
 
 
-def _records_of(payload: memoryview, count: int) -> tuple[list[Record], list[str]]:
-    """The records that can be read, and one sentence for each that cannot."""
-    records: list[Record] = []
-    faults: list[str] = []
+def _opened(
+    group: _Whole, read: Callable[[memoryview, int], tuple[_T, int]]
+) -> tuple[tuple[_T, ...], list[Damage]]:
+    """The records that can be read, and what is wrong with each that cannot."""
+    payload, count, offset = group.payload, group.header.records, group.offset
+    records: list[_T] = []
+    faults: list[Damage] = []
     at = 0
     number = 0
     while at < len(payload):
         number += 1
         try:
-            record, at = decode(payload, at)
+            record, at = read(payload, at)
             records.append(record)
         except JournalDamaged as error:
-            faults.append(f"record {number} of {count} cannot be read: {error}")
+            reason = f"record {number} of {count} cannot be read: {error}"
+            faults.append(Damage(offset=offset, end=offset, reason=reason))
             length = framed_length(payload, at)
             if length is None:
                 break
             at += length
     if number != count:
-        faults.append(f"the group says it has {count} records; {number} were found")
-    return records, faults
+        reason = f"the group says it has {count} records; {number} were found"
+        faults.append(Damage(offset, offset, reason, records=max(count - number, 1)))
+    return tuple(records), faults

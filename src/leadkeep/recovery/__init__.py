@@ -1,1 +1,1 @@
-"""Backup, restore, verify and rebuild: the ways back to every lead."""
+"""The proof that nothing was lost, and the ways back to every lead if something was."""

@@ -26,6 +26,7 @@ from leadkeep.models import (
     StoredRequest,
 )
 from leadkeep.states import Status, Verb
+from leadkeep.store.census import Cell, Census, StoredSegment
 
 
 class Store(Protocol):
@@ -213,6 +214,24 @@ class Store(Protocol):
 
     async def forgotten_segments(self) -> set[UUID]:
         """Segments that have left the archive."""
+
+    # ------------------------------------------------------------ counting
+
+    async def census(self) -> Census:
+        """Every lead, counted once from the rows themselves, all of one moment."""
+
+    async def stored_segment(self, segment: UUID) -> StoredSegment:
+        """What is stored of one segment; nothing and not finished if it is not known."""
+
+    async def whereabouts(self, lead_ids: Sequence[bytes]) -> dict[bytes, UUID]:
+        """Under which segment each of these leads is stored; one that is not is left out.
+
+        Args:
+            lead_ids: 16 bytes each.
+        """
+
+    async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> dict[Cell, int]:
+        """Leads of a segment that came from groups that begin in this range of its file."""
 
     # ------------------------------------------------------------ keeping
 

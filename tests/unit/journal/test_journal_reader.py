@@ -232,6 +232,25 @@ def test_a_whole_block_of_zeros_before_valid_groups_is_damage(
     reading = read_all(reader)
     assert reading.numbers == [1, 4]
     assert [(one.offset, one.end) for one in reading.damage] == [(2 * BLOCK, 4 * BLOCK)]
+    assert reading.damage[0].records == 2, "by the sequences of the groups around it"
+
+
+def test_damage_tells_how_many_records_stood_there_as_far_as_headers_hold(
+    open_journal: OpenJournal, reader: DiskJournalReader
+) -> None:
+    journal = open_journal()
+    for numbers in ((1,), (2, 3), (4, 5, 6), (7,)):
+        journal.commit(encoded(*numbers))
+    abandon(journal)
+    (info,) = [one for one in reader.segments() if one.durable != BLOCK]
+    _overwrite(info, 2 * BLOCK + 100, b"\xff")
+    assert [one.records for one in read_all(reader).damage] == [2]
+    _overwrite(info, 3 * BLOCK + 100, b"\xff")
+    assert [one.records for one in read_all(reader).damage] == [5]
+    _overwrite(info, 3 * BLOCK, b"\xff")
+    assert [one.records for one in read_all(reader).damage] == [3]
+    _overwrite(info, 0, b"\xff")
+    assert [one.records for one in read_all(reader).damage] == [0, 3]
 
 
 def test_a_bad_last_group_is_damage_if_the_mark_says_it_was_durable(
@@ -327,6 +346,7 @@ def test_a_record_with_an_impossible_length_ends_its_group_and_says_so(
     assert reading.numbers == [1, 4]
     assert "record 2 of 3" in reading.damage[0].reason
     assert "3 records; 2 were found" in reading.damage[1].reason
+    assert [one.records for one in reading.damage] == [1, 1]
 
 
 def test_bytes_that_imitate_group_headers_cost_no_more_than_other_bytes(

@@ -69,7 +69,7 @@ def test_cut_at_any_byte_the_lines_before_are_believed_and_the_torn_one_is_notic
         found = list(log.read())
         complete = sum(end <= cut for end in ends)
         assert found[:complete] == [line(1), line(2), line(3)][:complete]
-        torn = [DamagedLine(path=path, line=complete + 1)] if cut not in {0, *ends} else []
+        torn = [DamagedLine(path, complete + 1, torn=True)] if cut not in {0, *ends} else []
         assert found[complete:] == torn, cut
 
 

@@ -4,7 +4,7 @@ import functools
 import os
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadkeep.journal.base import Damage, SegmentInfo, SegmentState
+from leadkeep.journal.base import Damage, Group, GroupHeads, SegmentInfo, SegmentState, TornTail
 from leadkeep.journal.bytesource import ByteSource
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.layout import BLOCK, GROUP_HEADER
@@ -67,7 +67,23 @@ def _scan(content: bytes, *, durable: int | None = None, start: int = 0) -> Read
         source = ByteSource(fd, len(content))
         limit = max(len(content), durable or 0)
         scan = Scan(source, segment, limit=limit, durable=durable)
-        return sorted_out(scan.groups(start))
+        found = list(scan.groups(start))
+        _heads_tell_the_same(found, list(scan.heads(start)))
+        return sorted_out(found)
+
+
+def _heads_tell_the_same(
+    groups: Sequence[Group | Damage | TornTail], heads: Sequence[GroupHeads | Damage | TornTail]
+) -> None:
+    for group, head in zip(groups, heads, strict=True):
+        if not isinstance(group, Group):
+            assert head == group
+            continue
+        assert isinstance(head, GroupHeads)
+        assert (head.offset, head.end) == (group.offset, group.end)
+        assert head.acknowledged is group.acknowledged
+        ids = [record.lead_id for record in group.records]
+        assert [one.lead_id for one in head.heads] == ids
 
 
 def _expected(reading: Reading, intact: set[int]) -> None:

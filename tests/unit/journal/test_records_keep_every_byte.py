@@ -1,13 +1,14 @@
 """Records: what goes in comes out, and nothing else does."""
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leadkeep.errors import JournalDamaged, UsageError
-from leadkeep.journal.records import decode, encode, encode_lead
+from leadkeep.journal.records import Head, decode, encode, encode_lead, read_head
 from leadkeep.models import Record, RecordFlag, RecordKind
 from tests.unit.journal.journal_parts import lead
 
@@ -69,6 +70,36 @@ def test_decoding_arbitrary_bytes_refuses_them_and_nothing_worse(data: bytes, of
         return
     assert end <= len(data)
     assert isinstance(record, Record)
+
+
+@given(records, records)
+def test_a_head_is_that_of_the_record_and_ends_where_it_ends(one: Record, next_: Record) -> None:
+    data = memoryview(encode(one) + encode(next_))
+    head, end = read_head(data)
+    assert end == decode(data)[1]
+    for record, found in ((one, head), (next_, read_head(data, end)[0])):
+        source = record.source.encode()
+        assert found == Head(
+            record.kind, record.lead_id, record.received_at_us, record.answer_status, source
+        )
+
+
+@given(records, st.data())
+def test_a_head_is_refused_where_the_record_is_and_with_the_same_words(
+    record: Record, data: st.DataObject
+) -> None:
+    changed = bytearray(encode(record) + bytes(data.draw(st.integers(0, 8))))
+    for _ in range(data.draw(st.integers(0, 3))):
+        changed[data.draw(st.integers(0, 63))] = data.draw(st.integers(0, 255))
+    offset = data.draw(st.integers(-1, 2))
+
+    def said(read: Callable[[bytes, int], tuple[object, int]]) -> int | str:
+        try:
+            return read(bytes(changed), offset)[1]
+        except JournalDamaged as error:
+            return str(error)
+
+    assert said(read_head) == said(decode)
 
 
 @given(records, st.data())

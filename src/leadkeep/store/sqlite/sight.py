@@ -16,7 +16,8 @@ from leadkeep.models import (
     StoredRequest,
 )
 from leadkeep.states import Status
-from leadkeep.store.sqlite import absorbing, delivering, examining, keeping, looking
+from leadkeep.store.census import Cell, Census, StoredSegment
+from leadkeep.store.sqlite import absorbing, counting, delivering, examining, keeping, looking
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
 from leadkeep.store.sqlite.connections import first_value, open_reader
 from leadkeep.store.sqlite.copying import Progress, copy_database
@@ -127,3 +128,21 @@ class Sight:
     async def highest_lead_number(self) -> int:
         """The highest lead number known; 0 if there is none."""
         return await self._readers.look(keeping.highest_lead_number)
+
+    async def census(self) -> Census:
+        """Every lead, counted once from the rows themselves; see `Store.census`."""
+        return await self._readers.look(counting.census)
+
+    async def stored_segment(self, segment: UUID) -> StoredSegment:
+        """What is stored of one segment; nothing and not finished if it is not known."""
+        return await self._readers.look(partial(counting.stored_segment, segment=segment))
+
+    async def whereabouts(self, lead_ids: Sequence[bytes]) -> dict[bytes, UUID]:
+        """Under which segment each of these leads is stored; one that is not is left out."""
+        return await self._readers.look(partial(counting.whereabouts, lead_ids=lead_ids))
+
+    async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> dict[Cell, int]:
+        """Leads of a segment that came from groups that begin in a range of its file."""
+        return await self._readers.look(
+            partial(counting.leads_of_groups, segment=segment, offset=offset, end=end)
+        )

@@ -131,7 +131,7 @@ class JournalReader(Protocol):
 
 
 class CountingReader(JournalReader, Protocol):
-    """A reader for those who only count, at a fraction of the price."""
+    """A reader for those who only count: nothing is copied that is not counted."""
 
     def heads(self, info: SegmentInfo, offset: int) -> Iterator[GroupHeads | Damage | TornTail]:
         """As `read`, but only what is counted of each record."""

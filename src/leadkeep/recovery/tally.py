@@ -86,9 +86,11 @@ class Count:
     def take(self, entry: GroupHeads | Damage | TornTail) -> None:
         """Add what was read; a torn tail was acknowledged to nobody and counts for nothing."""
         if isinstance(entry, GroupHeads):
-            records, acknowledged = self.records, entry.acknowledged
-            for kind, _, received_at_us, status, source in entry.heads:
-                records[received_at_us // DAY_US, source, kind, status, acknowledged] += 1
+            acknowledged = entry.acknowledged
+            self.records.update(
+                (received_at_us // DAY_US, source, kind, status, acknowledged)
+                for kind, _, received_at_us, status, source in entry.heads
+            )
         elif isinstance(entry, Damage):
             self.damage.append(entry)
 
@@ -109,6 +111,7 @@ class SegmentCount:
         self.waiting = Count()
         self.waiting_leads: dict[bytes, Key] = {}
         """Leads that are not absorbed, by id."""
+        self._keys: dict[Key, Key] = {}
         for entry in entries:
             if position is None or isinstance(entry, TornTail) or entry.end <= position:
                 self.absorbed.take(entry)
@@ -118,7 +121,7 @@ class SegmentCount:
                 self._note_waiting(entry)
 
     def _note_waiting(self, group: GroupHeads) -> None:
-        for lead_id, key in _leads(group):
+        for lead_id, key in _leads(group, self._keys):
             if lead_id in self.waiting_leads:
                 self.waiting.records[key] -= 1  # It stands here twice.
             self.waiting_leads[lead_id] = key
@@ -132,9 +135,10 @@ def leads_before(entries: Entries, position: int | None) -> tuple[dict[bytes, Ke
     """
     found: dict[bytes, Key] = {}
     repeated: Counter[Key] = Counter()
+    keys: dict[Key, Key] = {}
     for entry in entries:
         if isinstance(entry, GroupHeads) and (position is None or entry.end <= position):
-            for lead_id, key in _leads(entry):
+            for lead_id, key in _leads(entry, keys):
                 if lead_id in found:
                     repeated[key] += 1
                 else:
@@ -193,7 +197,9 @@ def _add(row: TallyRow, key: Key, number: int) -> None:
         row.handshakes += number
 
 
-def _leads(group: GroupHeads) -> Iterator[tuple[bytes, Key]]:
+def _leads(group: GroupHeads, keys: dict[Key, Key]) -> Iterator[tuple[bytes, Key]]:
+    """Each lead's id and key; equal keys are the same object, since there may be millions."""
     for kind, lead_id, received_at_us, status, source in group.heads:
         if kind == RecordKind.LEAD:
-            yield lead_id, (received_at_us // DAY_US, source, kind, status, group.acknowledged)
+            key = (received_at_us // DAY_US, source, kind, status, group.acknowledged)
+            yield lead_id, keys.setdefault(key, key)

@@ -20,6 +20,7 @@ from leadkeep.recovery.tallies import TallyBook
 from leadkeep.settings.model import JournalSettings
 from leadkeep.states import LeadClass, Status, Verb
 from leadkeep.store.base import Store
+from leadkeep.walltime import WallTime
 from tests.fakes.clock import FakeClock
 from tests.integration.absorber.absorbing_bench import Bench, write
 from tests.store.builders import an_outcome
@@ -62,6 +63,7 @@ class Books:
             store=self.store,
             settings=JournalSettings(archive_days=days, archive_max_bytes=max_bytes),
             clock=self.clock,
+            wall=WallTime(self.clock, self.archive.folder.parent / "wall-time"),
         ).tidy()
 
     async def archived(self, *groups: Sequence[Record], journal: str = "journal") -> UUID:

@@ -3,14 +3,19 @@
 import re
 import struct
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from leadkeep.journal import layout
+from leadkeep.journal.base import Damage
 from leadkeep.journal.records import RECORD_HEAD, RECORD_VERSION
 from leadkeep.models import RecordFlag, RecordKind
+from leadkeep.recovery.tallies import TallyBook
+from leadkeep.recovery.tally import Tally, TallyRow
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "journal-format.md").read_text()
+PAGE_OF_LEDGER = (Path(__file__).parents[3] / "docs" / "reference" / "ledger.md").read_text()
 TYPES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i64": "q"}
 STRUCTS = {
     "Segment header": layout.SEGMENT_HEADER,
@@ -60,6 +65,29 @@ def test_the_values_that_the_page_names_are_the_codes() -> None:
     assert [int(number) for number in re.findall(r"\d+", flags)] == [
         flag.value for flag in RecordFlag if flag
     ]
+
+
+def test_every_field_of_a_tally_stands_on_the_ledgers_page() -> None:
+    page = PAGE_OF_LEDGER.split("## How it outlives the archive", 1)[1].split("\n## ", 1)[0]
+    named = set(re.findall(r"`(\w+)`", page))
+    for form in (Tally, TallyRow, Damage):
+        assert set(form.__struct_fields__) <= named, form
+
+
+def test_a_tally_is_read_by_what_the_page_says(tmp_path: Path) -> None:
+    import base64
+    import json
+    import zlib
+
+    row = TallyRow("2026-08-15", "lqf", answers={200: 3}, copies={UUID(int=2): bytes(range(32))})
+    TallyBook(tmp_path).write(Tally(UUID(int=1), "journal", (row,)))
+    (path,) = (tmp_path / "tallies").glob("*.jsonl")
+    (line,) = path.read_bytes().splitlines()
+    told = json.loads(line)
+    assert int(told["crc"], 16) == zlib.crc32(line[: line.rindex(b',"crc":')])
+    assert told["rows"][0]["answers"] == {"200": 3}
+    (copies,) = told["rows"][0]["copies"].values()
+    assert base64.b64decode(copies) == bytes(range(32))
 
 
 def test_a_reader_written_from_the_page_alone_reads_a_segment(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_each_record_is_counted_once_by_what_it_is() -> None:
 
 
 def test_a_segment_is_counted_in_two_parts() -> None:
+    entries: list[GroupHeads | Damage | TornTail]
     entries = [group(1, head(1)), Damage(2 * BLOCK, 3 * BLOCK, "bad"), group(3, head(2), head(3))]
     parts = SegmentCount(iter(entries), 3 * BLOCK)
     assert parts.absorbed.leads().total() == 1

@@ -11,6 +11,7 @@ import structlog
 
 from leadkeep.telemetry.logs import configure_logs
 from leadkeep.telemetry.sink import LINES_MAX, Forgiving, LineThread
+from tests.unit.journal.journal_parts import until
 
 
 def test_off_a_terminal_each_line_is_a_json_object_that_names_its_process() -> None:
@@ -46,24 +47,51 @@ def test_a_full_disk_under_the_log_loses_lines_and_raises_nothing() -> None:
         structlog.get_logger("leadkeep.test").error("nobody reads this")
 
 
+class Fickle(io.StringIO):
+    """A disk that is full, or hangs, until it is told otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_full = False
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def write(self, text: str, /) -> int:
+        assert self.goes_on.wait(10)
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+
+def test_how_many_lines_were_lost_is_said_once_there_is_room_again() -> None:
+    stream = Fickle()
+    configure_logs(level="info", form="json", process="intake", stream=stream)
+    log = structlog.get_logger("leadkeep.test")
+    stream.is_full = True
+    for _ in range(3):
+        log.info("lost")
+    stream.is_full = False
+    for _ in range(2):
+        log.info("written")
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in told] == ["written", "log lines were lost", "written"]
+    assert (told[1]["lines"], told[1]["process"]) == (3, "intake")
+
+
 def test_a_hung_disk_under_the_log_holds_nobody_up_and_its_lines_follow() -> None:
-    class Hung(io.StringIO):
-        goes_on = threading.Event()
-
-        def write(self, text: str, /) -> int:
-            assert self.goes_on.wait(10)
-            return super().write(text)
-
-    stream = Hung()
-    lines = LineThread(Forgiving(stream))
-    for number in range(LINES_MAX + 10):
+    stream = Fickle()
+    stream.goes_on.clear()
+    lines = LineThread(Forgiving(stream, lambda lost: f"lost {lost}\n"))
+    lines.write("0\n")
+    until(lambda: not lines._lines)  # The thread has it in its hand, and hangs.
+    for number in range(1, LINES_MAX + 11):
         lines.write(f"{number}\n")
     assert stream.getvalue() == ""
-    assert lines.lost in (9, 10), "one may be in the thread's hand"
     stream.goes_on.set()
     lines.close(10)
-    assert stream.getvalue().splitlines()[:3] == ["0", "1", "2"]
-    assert len(stream.getvalue().splitlines()) == LINES_MAX + 10 - lines.lost
+    told = stream.getvalue().splitlines()
+    assert told[:3] == ["0", "1", "lost 10"]
+    assert told[-1] == str(LINES_MAX)
 
 
 def test_the_last_line_of_a_process_is_written(tmp_path: Path) -> None:

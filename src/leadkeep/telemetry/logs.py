@@ -39,15 +39,19 @@ def configure_logs(
             lines are written by a thread of their own.
     """
     stream = stream or sys.stderr
-    sink: LineFile = Forgiving(stream)
-    if stays:
-        sink = LineThread(sink)
     as_text = form == "text" or (form == "auto" and stream.isatty())
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty())
         if as_text
         else structlog.processors.JSONRenderer()
     )
+
+    def excuse(lost: int) -> str:
+        event = {"event": "log lines were lost", "level": "warning", "lines": lost}
+        return cast(str, renderer(None, "warning", {**event, "process": process})) + "\n"
+
+    forgiving = Forgiving(stream, excuse)
+    sink: LineFile = LineThread(forgiving) if stays else forgiving
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

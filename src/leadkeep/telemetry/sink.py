@@ -7,6 +7,7 @@ import atexit
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol, TextIO
 
 LINES_MAX = 10_000
@@ -24,34 +25,42 @@ class LineFile(Protocol):
 
 
 class Forgiving:
-    """Writes to a stream what it takes, and drops the rest.
+    """Writes to a stream what it takes, drops the rest, and says so once it takes lines again.
 
     Args:
         stream: e.g. stderr.
+        excuse: the line, with its end, that says how many were lost.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, excuse: Callable[[int], str]) -> None:
         self._stream = stream
+        self._excuse = excuse
         try:
             self._fd: int | None = stream.fileno()
         except (OSError, ValueError, AttributeError):  # Memory, in tests.
             self._fd = None
         self.lost = 0
-        """Lines that were not written."""
+        """Lines that were not written, and of which nothing was said yet."""
 
     def write(self, text: str) -> int:
         """Write a line, or lose it."""
         try:
-            if self._fd is None:
-                self._stream.write(text)
-            else:
-                # Past the stream's own buffer, which would keep what the disk did not take.
-                data = text.encode("utf-8", "backslashreplace")
-                while data:
-                    data = data[os.write(self._fd, data) :]
+            self._put(text)
+            if self.lost:
+                self._put(self._excuse(self.lost))
+                self.lost = 0
         except (OSError, ValueError):
             self.lost += 1
         return len(text)
+
+    def _put(self, text: str) -> None:
+        if self._fd is None:
+            self._stream.write(text)
+            return
+        # Past the stream's own buffer, which would keep what the disk did not take.
+        data = text.encode("utf-8", "backslashreplace")
+        while data:
+            data = data[os.write(self._fd, data) :]
 
     def flush(self) -> None:
         """Nothing is held back."""
@@ -64,12 +73,12 @@ class LineThread:
         target: used by the thread alone.
     """
 
-    def __init__(self, target: LineFile) -> None:
+    def __init__(self, target: Forgiving) -> None:
         self._target = target
         self._lines: deque[str] = deque()
         self._changed = threading.Condition()
         self._busy = False
-        self.lost = 0
+        self._lost = 0
         """Lines that found no place."""
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -81,7 +90,7 @@ class LineThread:
             if len(self._lines) < LINES_MAX:
                 self._lines.append(text)
             else:
-                self.lost += 1
+                self._lost += 1
             self._changed.notify_all()
         return len(text)
 
@@ -101,4 +110,6 @@ class LineThread:
                 self._changed.wait_for(lambda: self._lines)
                 self._busy = True
                 text = self._lines.popleft()
+                self._target.lost += self._lost
+                self._lost = 0
             self._target.write(text)

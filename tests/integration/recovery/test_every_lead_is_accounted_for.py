@@ -11,6 +11,7 @@ from leadkeep.models import AbsorbBatch, AbsorbReport, Record, RecordFlag, Recor
 from leadkeep.recovery.journals import Journals
 from leadkeep.recovery.ledger import Ledger
 from leadkeep.states import LeadClass, Status, Verb
+from leadkeep.store.census import Census
 from tests.integration.absorber.absorbing_bench import Storing, SyncFails, write
 from tests.integration.recovery.books import Books, classes
 from tests.store.builders import RECEIVED_AT_US, a_probe, a_record, an_outcome
@@ -447,8 +448,7 @@ async def test_a_store_that_was_set_back_takes_again_what_is_in_the_archive(book
     await archive_all(books)
 
     from leadkeep.clock import SystemClock
-    from leadkeep.store.census import Census
-from leadkeep.store.sqlite.store import open_sqlite
+    from leadkeep.store.sqlite.store import open_sqlite
 
     store = await open_sqlite(older, clock=SystemClock(), busy_timeout_ms=1_000)
     ledger = await books.ledger(store)

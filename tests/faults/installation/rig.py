@@ -354,6 +354,18 @@ class Installation:
             timeout=DEADLINE_SECONDS,
         )
 
+    def unexplained(self) -> int:
+        """What its own ledger cannot account for, in leads."""
+        told = subprocess.run(
+            [*self.program, "ledger", "--json"],
+            cwd=self.folder,
+            env=self._environ(),
+            check=False,
+            capture_output=True,
+            timeout=DEADLINE_SECONDS,
+        ).stdout
+        return abs(int(json.loads(told)["unexplained"]))
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the store behind Leadkeep's back."""
         with _opened(self.store) as db:

@@ -42,6 +42,7 @@ def judge(
         twice=len(verdict.twice),
         changed=len(verdict.changed),
         undelivered=len(verdict.undelivered),
+        unexplained=installation.unexplained(),
         redelivered=verdict.duplicates,
     )
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import apsw
 
 from leadkeep.absorber.archivist import Archivist, Tidied
+from leadkeep.absorber.trouble import Troubles
 from leadkeep.absorber.writing import Absorbed
 from leadkeep.journal.archive import Archive
 from leadkeep.journal.base import Group, SegmentInfo
@@ -55,7 +56,13 @@ class Books:
         absorber = self.bench.absorber(*self.readers, store=store or self.store)
         return await absorber.absorb_available(limit)
 
-    async def tidy(self, *, days: int = 30, max_bytes: int = 1024**3) -> Tidied:
+    async def tidy(
+        self,
+        *,
+        days: int = 30,
+        max_bytes: int = 1024**3,
+        troubles: Troubles | None = None,
+    ) -> Tidied:
         """One round of a new archivist's."""
         return await Archivist(
             readers=self.readers,
@@ -64,6 +71,7 @@ class Books:
             settings=JournalSettings(archive_days=days, archive_max_bytes=max_bytes),
             clock=self.clock,
             wall=WallTime(self.clock, self.archive.folder.parent / "wall-time"),
+            troubles=troubles,
         ).tidy()
 
     async def archived(self, *groups: Sequence[Record], journal: str = "journal") -> UUID:

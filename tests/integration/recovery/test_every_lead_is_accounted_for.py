@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from leadkeep.errors import RecordRefused
+from leadkeep.journal.archive import Archive
 from leadkeep.journal.base import SegmentState
 from leadkeep.models import AbsorbBatch, AbsorbReport, Record, RecordFlag, RecordKind, Selection
 from leadkeep.recovery.journals import Journals
 from leadkeep.recovery.ledger import Ledger
+from leadkeep.recovery.tallies import Tallies, TallyBook
 from leadkeep.states import LeadClass, Status, Verb
 from leadkeep.store.census import Census
 from tests.integration.absorber.absorbing_bench import Storing, SyncFails, write
@@ -390,6 +392,27 @@ async def test_a_segment_that_is_archived_between_counting_and_looking_closer(
 
     ledger = await books.ledger(ArchivedThen(books.store))  # type: ignore[arg-type]  # as above
     assert (ledger.received, ledger.problems) == (2, ())
+
+
+async def test_an_archive_that_is_tallied_and_pruned_while_it_is_looked_at(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await books.archived([a_record(), a_record()])
+    await books.settle()
+    listed = books.archive.segments()
+    await books.prune()
+    all_tallies = TallyBook.all
+    asked = 0
+
+    def none_at_first(book: TallyBook) -> Tallies:
+        nonlocal asked
+        asked += 1
+        return Tallies({}, ()) if asked == 1 else all_tallies(book)
+
+    monkeypatch.setattr(Archive, "segments", lambda _: listed)
+    monkeypatch.setattr(TallyBook, "all", none_at_first)
+    ledger = await books.ledger()
+    assert (ledger.received, ledger.problems, asked) == (2, (), 2)
 
 
 async def test_control_journals_looked_at_before_the_store_would_show_leads_as_unknown(

@@ -229,6 +229,20 @@ async def test_leads_that_were_absorbed_before_their_bytes_went_bad_are_in_the_s
     assert "damaged at offset 8192" in logs[0]["reason"]
 
 
+async def test_bytes_that_went_bad_after_they_were_read_whole_keep_their_segment(
+    books: Books,
+) -> None:
+    info = books.sealed([a_record()], [a_record()])
+    absorber = books.bench.absorber(*books.readers)
+    await absorber.absorb_available()
+    flip(info, groups_of(books.bench.reader(), info)[0].offset + 100)
+    with capture_logs() as logs:
+        done = await books.tidy(troubles=absorber.troubles)
+    assert (done.archived, done.kept_damaged) == (0, 1)
+    assert "damaged at offset 4096" in logs[0]["reason"]
+    assert (await books.ledger()).problems == ()
+
+
 async def test_a_header_that_cannot_be_read_is_told_and_at_least_one_record_assumed(
     books: Books,
 ) -> None:

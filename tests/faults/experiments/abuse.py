@@ -109,7 +109,7 @@ EXPERIMENT = Experiment(
     fault="abuses",
     run=abuse_the_door,
     controls=(Control("a server that hears one connection at a time", abuse_a_plain_server),),
-    short_rounds=4,
+    short_rounds=3,
     long_rounds=5 * len(ABUSES),
     long_control_rounds=2,
 )

@@ -56,6 +56,6 @@ EXPERIMENT = Experiment(
             partial(deliver_to_a_moody_brain, leads=20, careless="believes any reply"),
         ),
     ),
-    short_rounds=len(MOODS) // 8,
+    short_rounds=3,
     long_rounds=len(MOODS),
 )

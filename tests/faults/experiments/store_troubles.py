@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
     run=trouble_the_store,
     controls=(Control("the journal lies on the store's disk, which hangs", freeze_everything),),
     why_not_here=why_not_here,
-    short_rounds=len(TROUBLES),
+    short_rounds=2,
     long_rounds=10 * len(TROUBLES),
     long_control_rounds=2,
 )

@@ -167,7 +167,7 @@ def test_a_fault_of_ours_is_told_without_a_traceback(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a fault\x1b[2J")
 
-    monkeypatch.setattr("leadkeep.app.parts.open_store", broken)
+    monkeypatch.setattr("leadkeep.app.store.open_store", broken)
     installation.data.mkdir()
     (installation.data / "leadkeep.db").touch()
     result = installation.run("leads", "list")

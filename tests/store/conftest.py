@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from leadkeep.store.base import Store
-from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
+from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 
 OpenStore = Callable[[], Awaitable[Store]]

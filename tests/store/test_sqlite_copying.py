@@ -12,8 +12,9 @@ from leadkeep.errors import StoreError, StoreUnavailable, StoreUnsafe
 from leadkeep.models import Decision, Selection
 from leadkeep.states import Status, Verb
 from leadkeep.store.sqlite import copying
+from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.poison import PoisonMark
-from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead, a_probe
 from tests.store.soundness import faults_of

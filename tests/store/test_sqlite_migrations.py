@@ -13,7 +13,7 @@ from leadkeep.store.sqlite.migrations import (
     migrate,
     migration_status,
 )
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.fakes.clock import FakeClock
 
 KNOWN = known_migrations()

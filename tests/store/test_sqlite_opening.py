@@ -9,7 +9,8 @@ import pytest
 from leadkeep.errors import StoreUnavailable, StoreUnsafe, UsageError
 from leadkeep.models import Selection
 from leadkeep.states import Status
-from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
+from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead
 

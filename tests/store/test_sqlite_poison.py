@@ -11,8 +11,9 @@ import pytest
 from leadkeep.errors import StoreUnavailable, StoreUnsafe
 from leadkeep.models import AbsorbBatch
 from leadkeep.states import Status
+from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.poison import PoisonMark
-from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from leadkeep.clock import SystemClock
 from leadkeep.states import Status
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.store.builders import a_batch, a_lead, an_outcome
 
 LEADS_PER_BATCH = 7

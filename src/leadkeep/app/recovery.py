@@ -148,7 +148,7 @@ def _absorb(settings: Settings, progress: Progress | None) -> Absorb:
 def _opener(settings: Settings, *, read_only: bool) -> OpenStore:
     """Opens a store's file, wherever it is."""
     from leadkeep.recovery.settling import AnotherBoot
-    from leadkeep.store.sqlite.store import open_sqlite
+    from leadkeep.store.sqlite.opening import open_sqlite
 
     @asynccontextmanager
     async def opened(path: Path) -> AsyncIterator[Store]:

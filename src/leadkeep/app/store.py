@@ -57,7 +57,7 @@ async def open_store(
     Raises:
         StoreError: it cannot be used; the hint says what to do.
     """
-    from leadkeep.store.sqlite.store import open_sqlite
+    from leadkeep.store.sqlite.opening import open_sqlite
 
     async with AsyncExitStack() as resources:
         on_decided = None

@@ -12,8 +12,9 @@ import pytest
 from leadkeep.clock import SystemClock
 from leadkeep.errors import StoreError, StoreFull
 from leadkeep.states import Status
+from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.poison import PoisonMark
-from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from leadkeep.store.sqlite.store import SqliteStore
 from tests.faults.disks.volumes import Volume, ext4, tmpfs
 from tests.store.builders import a_batch, a_lead
 from tests.store.soundness import faults_of

@@ -15,7 +15,7 @@ async def _apply_but_not_ours(self: SqliteStore, verb: Verb, *args: Any, **more:
     return 0 if ours else await _apply(self, verb, *args, **more)
 
 
-SqliteStore.apply = _apply_but_not_ours  # type: ignore[method-assign]  # a fault, not a design
+SqliteStore.apply = _apply_but_not_ours  # type: ignore[method-assign, assignment]  # a fault, not a design
 
 if __name__ == "__main__":
     sys.argv[0] = "leadkeep"

@@ -15,7 +15,7 @@ import apsw
 import leadkeep.absorber.absorber
 from leadkeep.clock import SystemClock
 from leadkeep.models import AbsorbBatch, AbsorbReport
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.integration.absorber.absorbing_bench import Bench, Storing
 
 # Many small transactions: many places to die.

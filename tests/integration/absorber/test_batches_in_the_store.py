@@ -8,7 +8,7 @@ import pytest
 from leadkeep.models import Record
 from leadkeep.states import Status
 from leadkeep.store.base import Store
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead, a_quarantined_lead, a_record
 

@@ -21,7 +21,7 @@ from leadkeep.journal.base import Group, SegmentInfo, SegmentState
 from leadkeep.journal.identity import text
 from leadkeep.journal.syscalls import Syscalls
 from leadkeep.models import Record
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.integration.absorber.absorbing_bench import Bench, Reading, write
 from tests.store.builders import a_record
 

@@ -8,7 +8,7 @@ from leadkeep.clock import SystemClock
 from leadkeep.delivery.worker import DeliveryWorker
 from leadkeep.destinations.http import HttpDestination
 from leadkeep.settings.model import DestinationSettings
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 
 
 async def main(database: str, url: str, lease_ms: str) -> None:

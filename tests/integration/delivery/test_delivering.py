@@ -16,7 +16,7 @@ from leadkeep.journal.outcomes import OutcomeLine, OutcomeLog
 from leadkeep.models import Selection
 from leadkeep.settings.model import RetrySettings
 from leadkeep.states import Status, Verb
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.integration.delivery.raw_server import OK, Answer, RawServer, Visit, raw_server, replies
 from tests.integration.delivery.workbench import (
     Workbench,

@@ -11,7 +11,7 @@ from leadkeep.delivery.once import DeliveryRun
 from leadkeep.errors import StoreUnavailable
 from leadkeep.settings.model import RetrySettings
 from leadkeep.states import Status
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.fakes.clock import FakeClock
 from tests.integration.delivery.raw_server import OK, Visit, raw_server, replies
 from tests.integration.delivery.workbench import Workbench, keys_of, workbench

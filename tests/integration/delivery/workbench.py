@@ -15,7 +15,8 @@ from leadkeep.journal.outcomes import OutcomeLog
 from leadkeep.models import DeliveryView, Selection
 from leadkeep.settings.model import DestinationSettings, RetrySettings
 from leadkeep.states import Status
-from leadkeep.store.sqlite.store import SqliteStore, open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
+from leadkeep.store.sqlite.store import SqliteStore
 from tests.store.builders import a_batch, a_lead
 
 SOON = RetrySettings(first_seconds=0.02, longest_seconds=0.1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leadkeep.clock import SystemClock
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.integration.absorber.absorbing_bench import Bench
 from tests.integration.cli.conftest import installation
 from tests.integration.cli.installation import Installation

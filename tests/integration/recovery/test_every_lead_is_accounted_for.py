@@ -471,7 +471,7 @@ async def test_a_store_that_was_set_back_takes_again_what_is_in_the_archive(book
     await archive_all(books)
 
     from leadkeep.clock import SystemClock
-    from leadkeep.store.sqlite.store import open_sqlite
+    from leadkeep.store.sqlite.opening import open_sqlite
 
     store = await open_sqlite(older, clock=SystemClock(), busy_timeout_ms=1_000)
     ledger = await books.ledger(store)

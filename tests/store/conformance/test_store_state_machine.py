@@ -25,7 +25,7 @@ from leadkeep.models import AbsorbBatch, Claim, NewLead, Selection
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
 from leadkeep.store.sqlite.connections import SQL
-from leadkeep.store.sqlite.store import open_sqlite
+from leadkeep.store.sqlite.opening import open_sqlite
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead, a_quarantined_lead, an_outcome, an_unrouted_lead
 from tests.store.conformance.queue_model import QueueModel, Row

@@ -1,5 +1,5 @@
 """The store on SQLite, through APSW and the SQLite it brings.
 
-Open it with `leadkeep.store.sqlite.store.open_sqlite`; migrate it alone with
+Open it with `leadkeep.store.sqlite.opening.open_sqlite`; migrate it alone with
 `leadkeep.store.sqlite.migrations.migrate`.
 """

@@ -1,0 +1,42 @@
+"""Settings of a source: where its vendor posts, what it is answered, where its leads go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from leadkeep.settings.row import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplySettings:
+    """What a vendor is answered once its lead is durable."""
+
+    status: int = setting(200, "Its HTTP status.", kind="count", minimum=200, maximum=299)
+    content_type: str = setting("application/json", "Its Content-Type.", kind="text")
+    headers: Mapping[str, str] = setting(
+        {}, "Further headers.", kind="texts", example='{ X-Accepted-By = "leadkeep" }'
+    )
+    body: str | None = setting(
+        None,
+        "Body, with {{lead_id}}, {{lead_number}}, {{received_at}} and {{name}}. Not set: built in.",
+        kind="optional_text",
+        example='\'{"success": true, "lead_id": "{{lead_number}}"}\'',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSettings:
+    """A source: one vendor, or one kind of lead."""
+
+    paths: tuple[str, ...] = setting(
+        (),
+        "Paths it posts to; a trailing `*` takes all below, `*` alone every path.",
+        kind="url_paths",
+        example='["/webhook.php", "/webhook/auto*"]',
+    )
+    destinations: tuple[str, ...] = setting(
+        (),
+        "Where its leads go, by name. Empty: to every destination.",
+        kind="texts_list",
+        example='["NAME"]',
+    )
+    reply: ReplySettings = field(default_factory=ReplySettings)

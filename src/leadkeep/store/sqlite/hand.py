@@ -1,0 +1,60 @@
+"""The half of the store that writes: what every verb has in common."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from leadkeep.clock import Clock
+from leadkeep.errors import UsageError
+from leadkeep.models import Decision
+from leadkeep.store.sqlite.poison import PoisonMark
+from leadkeep.store.sqlite.sight import Sight
+from leadkeep.store.sqlite.threads import Readers, Writer
+
+OnDecided = Callable[[Sequence[Decision]], Awaitable[None]]
+
+
+class Hand(Sight):
+    """The writer's thread, the clock, and who is told of a person's decisions."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        writer: Writer | None,
+        readers: Readers,
+        mark: PoisonMark,
+        busy_timeout_ms: int,
+        on_decided: OnDecided | None = None,
+    ) -> None:
+        super().__init__(path, readers, mark, busy_timeout_ms=busy_timeout_ms)
+        self._clock = clock
+        self._on_decided = on_decided
+        self._maybe_writer = writer
+
+    @property
+    def _writer(self) -> Writer:
+        if self._maybe_writer is None:
+            raise UsageError("the store was opened for looking only")
+        return self._maybe_writer
+
+    @property
+    def _now_ms(self) -> int:
+        return self._clock.now_us() // 1_000
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the database."""
+        await self._readers.close()
+        if self._maybe_writer is not None:
+            await self._maybe_writer.close()
+
+
+def distinct(destinations: Sequence[str]) -> tuple[str, ...]:
+    """Each name once, in order.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not destinations:
+        raise UsageError("at least one destination is needed")
+    return tuple(dict.fromkeys(destinations))

@@ -26,6 +26,7 @@ COMMANDS = {
     "ledger": "leadkeep.cli.ledger:ledger",
     "process-queue": "leadkeep.cli.queue:process_queue",
     "leads": "leadkeep.cli.leads:leads",
+    "sources": "leadkeep.cli.sources:sources",
     "hold": "leadkeep.cli.destinations:hold",
     "resume": "leadkeep.cli.destinations:resume",
     "push": "leadkeep.cli.push:push",

@@ -3,12 +3,14 @@
 Nothing is parsed here but TOML itself; unknown keys and variables are found here.
 """
 
+import dataclasses
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from leadkeep.settings.model import Origin
+from leadkeep.settings.presets import Preset
 from leadkeep.settings.table import (
     ENVIRONMENT_PREFIX,
     FLAGS,
@@ -105,6 +107,17 @@ def from_file(file: ConfigFile) -> Layer:
         layer.problems.append(f"{file.path} is not valid TOML: {error}")
         return layer
     _walk(tree, (), file.path, layer)
+    return layer
+
+
+def from_preset(source: str, preset: Preset) -> Layer:
+    """What a preset gives to the source that names it."""
+    layer = Layer()
+    _walk(preset.source, ("sources", source), preset.file, layer)
+    origin = Origin("preset", preset.name)
+    layer.values = {
+        path: dataclasses.replace(given, origin=origin) for path, given in layer.values.items()
+    }
     return layer
 
 

@@ -22,9 +22,11 @@ from leadkeep.settings.layers import (
     from_environment,
     from_file,
     from_flags,
+    from_preset,
     read_file,
 )
 from leadkeep.settings.model import Origin, Settings
+from leadkeep.settings.presets import presets
 from leadkeep.settings.table import Row, collections, concrete, pattern_of, rows
 
 _SHOWN_MAX = 80
@@ -58,6 +60,7 @@ def load(
     spoken_for = {name for given in reading.given.values() for name in _variables_in(given.raw)}
     reading.take(from_environment(environ, cwd, reading.named, spoken_for))
     reading.take(from_flags(flags, cwd))
+    reading.lay_presets_under()
     reading.parse_all()
     reading.forward_everything()
     settings = reading.build(file, file.path.parent if file else cwd)
@@ -113,6 +116,17 @@ class _Reading:
         self.named |= layer.named
         self.problems += layer.problems
 
+    def lay_presets_under(self) -> None:
+        """Give each source what its preset knows, wherever nobody has said otherwise."""
+        for collection, name in sorted(self.named):
+            chosen = self.given.get((collection, name, "preset"))
+            word = chosen.raw if chosen is not None else None
+            preset = presets().get(word.strip().lower()) if isinstance(word, str) else None
+            if preset is not None:
+                layer = from_preset(name, preset)
+                self.given = {**layer.values, **self.given}
+                self.problems += layer.problems
+
     def parse_all(self) -> None:
         """Turn every given text into a value, or into a problem."""
         for path, given in self.given.items():
@@ -130,6 +144,8 @@ class _Reading:
 
     def _reveal(self, row: Row, given: Given) -> object:
         """Fetch secrets that stand in a variable or a file."""
+        if row.kind == "secrets" and isinstance(given.raw, list):
+            return [self._secret(value, given) for value in given.raw]
         if not row.secret or not isinstance(given.raw, Mapping):
             return given.raw
         if row.kind == "texts":

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from leadkeep.settings.row import setting
+from leadkeep.settings.verification import VerificationSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +25,61 @@ class ReplySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HandshakeSettings:
+    """A question by which the vendor makes sure that the URL is yours; answered at the door."""
+
+    parameter: str = setting(
+        "",
+        "Query parameter of a GET with the challenge; empty: the vendor asks nothing so.",
+        kind="text",
+        example='"hub.challenge"',
+    )
+    field: str = setting(
+        "", "Field of a small JSON body with the challenge.", kind="text", example='"challenge"'
+    )
+    when: Mapping[str, str] = setting(
+        {},
+        "What the question has beside it; a request without is a lead.",
+        kind="texts",
+        example='{ type = "url_verification" }',
+    )
+    token_name: str = setting(
+        "", "Parameter or field that must hold `token`.", kind="text", example='"hub.verify_token"'
+    )
+    token: str = setting(
+        "", "The word that you and the vendor agreed on.", kind="text", secret=True
+    )
+    answer: str = setting(
+        "text",
+        "The challenge itself as `text`, or in `json` under its own name.",
+        kind="choice",
+        choices=("text", "json"),
+    )
+    proof_name: str = setting(
+        "",
+        "Name in the JSON answer of the challenge's HMAC-SHA256 in hex, made with the secret.",
+        kind="text",
+        example='"challengeResponse"',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSettings:
     """A source: one vendor, or one kind of lead."""
 
+    preset: str = setting(
+        "",
+        "A vendor whose ways are known (`leadkeep sources presets`); what is set here counts more.",
+        kind="preset",
+        example='"meta"',
+    )
+    secrets: tuple[str, ...] = setting(
+        (),
+        "What signatures and tokens are checked with; two while one is replaced.",
+        kind="secrets",
+        secret=True,
+        example='{ env = "VENDOR_SECRET" }',
+    )
     paths: tuple[str, ...] = setting(
         (),
         "Paths it posts to; a trailing `*` takes all below, `*` alone every path.",
@@ -40,3 +93,5 @@ class SourceSettings:
         example='["NAME"]',
     )
     reply: ReplySettings = field(default_factory=ReplySettings)
+    verify: VerificationSettings = field(default_factory=VerificationSettings)
+    handshake: HandshakeSettings = field(default_factory=HandshakeSettings)

@@ -13,6 +13,7 @@ from leadkeep.settings.allowed import (
     toml_text,
     words_of,
 )
+from leadkeep.settings.presets import presets
 from leadkeep.settings.table import NAME_PATTERN, Row
 
 _YES = frozenset({"yes", "true", "on", "1"})
@@ -126,11 +127,41 @@ def _show_yes_no(value: object) -> str:
     return "true" if value else "false"
 
 
+def _secrets_allowed(_row: Row) -> str:
+    return "a text, or a list of texts, none of them empty"
+
+
+def _parse_secrets(raw: object, row: Row) -> tuple[str, ...]:
+    what = _secrets_allowed(row)
+    # Not split at commas: a secret may hold any character.
+    words = [raw] if isinstance(raw, str) else raw
+    if not isinstance(words, list | tuple):
+        raise NotAllowed(what)
+    secrets = tuple(text_of(word, what).strip() for word in words)
+    if not all(secrets):
+        raise NotAllowed(what)
+    return secrets
+
+
+def _preset_allowed(_row: Row) -> str:
+    return "the name of a preset: " + ", ".join(presets())
+
+
+def _parse_preset(raw: object, row: Row) -> str:
+    what = _preset_allowed(row)
+    name = text_of(raw, what).strip().lower()
+    if name and name not in presets():
+        raise NotAllowed(what)
+    return name
+
+
 WORDS = {
     "choice": Kind(_parse_choice, toml_text, _choice_allowed),
     "yes_no": Kind(_parse_yes_no, _show_yes_no, _yes_no_allowed),
     "text": Kind(_parse_text, toml_text, _text_allowed),
     "optional_text": Kind(_parse_optional_text, toml_text, _optional_text_allowed),
     "texts": Kind(_parse_texts, _show_texts, _texts_allowed),
+    "secrets": Kind(_parse_secrets, toml_list, _secrets_allowed),
+    "preset": Kind(_parse_preset, toml_text, _preset_allowed),
     "texts_list": Kind(_parse_texts_list, toml_list, _texts_list_allowed),
 }

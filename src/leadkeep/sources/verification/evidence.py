@@ -1,0 +1,101 @@
+"""A request as a verifier sees it: headers, parameters and fields, found once, never changed."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from urllib.parse import parse_qsl
+
+from leadkeep.sources.payload import Tree, content_type_of, read_tree
+
+_PARAMETERS_MAX = 1_000
+
+
+class Evidence:
+    """One request and when it came.
+
+    Args:
+        method: as sent.
+        target: path and query, as sent.
+        headers: `Name: value\\r\\n` lines, as sent.
+        body: as sent; what is signed is these bytes and never what they mean.
+        received_at_us: microseconds since 1970, by our clock: ages are counted up to then, however
+            late this is looked at.
+        peer: address of the sender.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        target: bytes,
+        headers: bytes,
+        body: bytes,
+        received_at_us: int,
+        peer: str = "",
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.body = body
+        self.received_at_us = received_at_us
+        self.peer = peer
+        self._headers = headers
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, list[bytes]]:
+        found: dict[bytes, list[bytes]] = {}
+        for line in self._headers.split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            if colon:
+                found.setdefault(name.strip().lower(), []).append(value.strip())
+        return found
+
+    def header(self, name: str) -> Sequence[bytes]:
+        """Every value of a header, in order; none: empty."""
+        return self._by_name.get(name.lower().encode("latin-1", "replace"), ())
+
+    @property
+    def path(self) -> bytes:
+        """The target without its query."""
+        return self.target.partition(b"?")[0]
+
+    @cached_property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's parameters, decoded, in order."""
+        return _pairs(self.target.partition(b"?")[2])
+
+    @cached_property
+    def form(self) -> list[tuple[str, str]]:
+        """The fields of a form-encoded body, decoded, in order; of any other body none."""
+        if "x-www-form-urlencoded" not in content_type_of(self._headers).lower():
+            return []
+        return _pairs(self.body)
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return read_tree(content_type_of(self._headers), self.body)
+
+    def field(self, name: str) -> str | None:
+        """A field of the body by its name, `a.b` one inside another; None: there is none.
+
+        Of a request without a body: a parameter of its query.
+        """
+        if not self.body:
+            return next((value for key, value in self.query if key == name), None)
+        value: Tree = self._tree
+        for word in name.split("."):
+            if not isinstance(value, dict) or word not in value:
+                return None
+            value = value[word]
+        if isinstance(value, bool) or value is None or isinstance(value, dict | list):
+            return None
+        return str(value)
+
+
+def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            encoded.decode("utf-8", "replace"),
+            keep_blank_values=True,
+            max_num_fields=_PARAMETERS_MAX,
+        )
+    except ValueError:
+        return []

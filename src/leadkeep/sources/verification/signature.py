@@ -1,0 +1,208 @@
+"""Signatures: found in the request, made again over the same bytes, compared in constant time."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from leadkeep.errors import SettingsError
+from leadkeep.settings.verification import SignatureSettings
+from leadkeep.sources.verification.evidence import Evidence
+from leadkeep.sources.verification.message import SignedMessage, Stamp
+
+_SIGNATURES_MAX = 20
+_LONGEST = 1_000
+
+
+class Found(NamedTuple):
+    """What the request says of its signature."""
+
+    signatures: tuple[bytes, ...]
+    stamp: Stamp
+
+
+class Signature:
+    """One way of signing.
+
+    Args:
+        settings: which.
+        secrets: every one that may have been used: while it is changed there are two.
+        public_url: scheme and host that the vendor posts to.
+        key: the settings' section, for errors.
+
+    Raises:
+        SettingsError: it cannot be checked with what is given.
+    """
+
+    def __init__(
+        self, settings: SignatureSettings, secrets: Sequence[str], *, public_url: str, key: str
+    ) -> None:
+        self._settings = settings
+        self._message = SignedMessage(settings.signed, public_url=public_url, key=f"{key}.signed")
+        if not settings.header:
+            raise SettingsError(f"{key}.header: in which header the signature is sent is not said")
+        self._keys = [_key(secret, settings, key) for secret in secrets]
+        self._needs_time = "timestamp" in self._message.pieces or bool(
+            settings.max_age_seconds or settings.max_ahead_seconds
+        )
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """The pieces of the request that are signed."""
+        return self._message.pieces
+
+    def fault(self, evidence: Evidence) -> str:
+        """Why the request's signature proves nothing; empty if it proves who sent it.
+
+        Never raises, whatever the request is. Says nothing of its contents.
+        """
+        found = self._find(evidence)
+        if isinstance(found, str):
+            return found
+        settings = self._settings
+        if self._needs_time and (fault := self._fault_of_time(evidence, found.stamp)):
+            return fault
+        if "id" in self._message.pieces and not found.stamp.message_id:
+            return f"it has no {settings.id_header or 'id'} header, which is signed as well"
+        if fault := self._fault_of_body_hash(evidence):
+            return fault
+        message = self._message.of(evidence, found.stamp)
+        for signature in found.signatures:
+            for secret in self._keys:
+                if self._fits(secret, message, signature):
+                    return ""
+        return "its signature does not fit what was sent and the secret"
+
+    def _find(self, evidence: Evidence) -> Found | str:
+        settings = self._settings
+        given = evidence.header(settings.header)
+        if not given:
+            return f"it has no {settings.header} header"
+        written: list[bytes] = []
+        timestamp = b""
+        for value in given[:_SIGNATURES_MAX]:
+            if settings.form == "plain":
+                prefix = settings.prefix.encode()
+                if value[: len(prefix)].lower() == prefix.lower():
+                    written.append(value[len(prefix) :])
+            elif settings.form == "pairs":
+                pairs = [part.strip().partition(b"=") for part in value.split(b",", 2 * _LONGEST)]
+                written += [word for name, _, word in pairs if name == settings.key.encode()]
+                stamps = [
+                    word for name, _, word in pairs if name == settings.timestamp_key.encode()
+                ]
+                timestamp = timestamp or (stamps[0] if stamps else b"")
+            else:
+                versions = [part.partition(b",") for part in value.split(b" ", _SIGNATURES_MAX)]
+                written += [word for name, _, word in versions if name == settings.key.encode()]
+        signatures = [
+            decoded
+            for word in written[:_SIGNATURES_MAX]
+            if (decoded := _decoded(word, settings.encoding)) is not None
+        ]
+        if not signatures:
+            return f"its {settings.header} header is not written as a signature of this vendor"
+        if settings.timestamp_header:
+            timestamp = _first(evidence.header(settings.timestamp_header))
+        elif settings.timestamp_field:
+            timestamp = (evidence.field(settings.timestamp_field) or "").encode()
+        return Found(
+            tuple(signatures), Stamp(timestamp, _first(evidence.header(settings.id_header)))
+        )
+
+    def _fault_of_time(self, evidence: Evidence, stamp: Stamp) -> str:
+        settings = self._settings
+        if not stamp.timestamp:
+            return "it does not say when it was signed"
+        signed_at = _seconds(stamp.timestamp, settings.timestamp_unit)
+        if signed_at is None:
+            return "when it was signed is not written as a time"
+        age = evidence.received_at_us / 1_000_000 - signed_at
+        if settings.max_age_seconds and age > settings.max_age_seconds:
+            return (
+                f"it was signed {age:.0f} s before it came, and {settings.max_age_seconds:g} s "
+                "are allowed: it is replayed, or a clock is wrong"
+            )
+        if settings.max_ahead_seconds and -age > settings.max_ahead_seconds:
+            return (
+                f"it was signed {-age:.0f} s after it came, and {settings.max_ahead_seconds:g} s "
+                "are allowed: a clock is wrong"
+            )
+        return ""
+
+    def _fault_of_body_hash(self, evidence: Evidence) -> str:
+        name = self._settings.body_hash_parameter
+        given = [value for key, value in evidence.query if key == name] if name else []
+        if not given or evidence.form:
+            return ""
+        right = hashlib.sha256(evidence.body).hexdigest().encode()
+        if hmac.compare_digest(given[0].encode("utf-8", "replace").lower(), right):
+            return ""
+        return f"its body is not the one that {name} in its URL was made of"
+
+    def _fits(self, secret: "bytes | Ed25519PublicKey", message: bytes, signature: bytes) -> bool:
+        if isinstance(secret, Ed25519PublicKey):
+            try:
+                secret.verify(signature, message)
+            except InvalidSignature:
+                return False
+            return True
+        made = hmac.digest(secret, message, self._settings.algorithm.removeprefix("hmac-"))
+        return hmac.compare_digest(made, signature)
+
+
+def _key(secret: str, settings: SignatureSettings, key: str) -> "bytes | Ed25519PublicKey":
+    raw: bytes | None = secret.encode()
+    if settings.key_form != "text":
+        bare = secret.removeprefix("whsec_").removeprefix("whpk_")
+        raw = _decoded(bare.encode(), settings.key_form)
+    if not raw:
+        raise SettingsError(
+            f"{key}: the secret is not written in {settings.key_form}",
+            hint="Copy it again from the vendor's page, whole and without spaces.",
+        )
+    if settings.algorithm != "ed25519":
+        return raw
+    try:
+        return Ed25519PublicKey.from_public_bytes(raw)
+    except ValueError as error:
+        raise SettingsError(
+            f"{key}: an ed25519 public key has 32 bytes, and this has {len(raw)}",
+            hint="`key_form` says how it is written: hex or base64.",
+        ) from error
+
+
+def _decoded(word: bytes, encoding: str) -> bytes | None:
+    """The bytes that a text stands for; None if it is not written so."""
+    word = word.strip()
+    if len(word) > _LONGEST:
+        return None
+    try:
+        if encoding == "hex":
+            return binascii.unhexlify(word)
+        # Padding is left out by some.
+        return base64.b64decode(word + b"=" * (-len(word) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _first(values: Sequence[bytes]) -> bytes:
+    return values[0] if values else b""
+
+
+def _seconds(text: bytes, unit: str) -> float | None:
+    """A time in seconds since 1970; None if it is not written as one."""
+    try:
+        if unit == "iso":
+            return datetime.fromisoformat(text.decode("ascii")).astimezone().timestamp()
+        if not text.isdigit() or len(text) > 20:
+            return None
+        return int(text) / (1000 if unit == "ms" else 1)
+    except (ValueError, OverflowError, UnicodeDecodeError):
+        return None

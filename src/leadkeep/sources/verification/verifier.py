@@ -1,0 +1,65 @@
+"""All that one source's requests have to show, put together from its settings."""
+
+from collections.abc import Callable, Sequence
+
+from leadkeep.errors import SettingsError
+from leadkeep.settings.source import SourceSettings
+from leadkeep.sources.verification.evidence import Evidence
+from leadkeep.sources.verification.signature import Signature
+from leadkeep.sources.verification.words import Addresses, Basic, Token
+
+Check = Callable[[Evidence], str]
+"""Says why a request proves nothing; empty if it does."""
+
+
+class Verifier:
+    """What a source's requests must show. Immutable; used from any thread.
+
+    Args:
+        name: the source's.
+        settings: the source's.
+
+    Raises:
+        SettingsError: something is configured that cannot be checked.
+    """
+
+    def __init__(self, name: str, settings: SourceSettings) -> None:
+        verify, key = settings.verify, f"sources.{name}"
+        secrets = tuple(filter(None, settings.secrets))
+        self._checks: list[Check] = []
+        if verify.addresses:
+            self._checks.append(Addresses(verify.addresses).fault)
+        if verify.basic:
+            self._checks.append(Basic(verify.basic).fault)
+        if verify.token.place != "none":
+            _need(secrets, key, "the token")
+            self._checks.append(Token(verify.token, secrets, key=f"{key}.verify.token").fault)
+        if verify.signature.algorithm != "none":
+            _need(secrets, key, "the signature")
+            signature = Signature(
+                verify.signature,
+                secrets,
+                public_url=verify.public_url,
+                key=f"{key}.verify.signature",
+            )
+            self._checks.append(signature.fault)
+        self.rejects = verify.on_failure == "reject"
+
+    def __bool__(self) -> bool:
+        """True if there is anything to show."""
+        return bool(self._checks)
+
+    def fault(self, evidence: Evidence) -> str:
+        """Why the request does not prove to be the vendor's, in words; empty if it does."""
+        for check in self._checks:
+            if fault := check(evidence):
+                return fault
+        return ""
+
+
+def _need(secrets: Sequence[str], key: str, what: str) -> None:
+    if not secrets:
+        raise SettingsError(
+            f"{key}.secrets: {what} of this source is checked with a secret, and there is none",
+            hint='Give it as secrets = { env = "NAME" }, or take the check away.',
+        )

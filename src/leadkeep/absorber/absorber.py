@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ from leadkeep.journal.base import JournalReader
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.routes import SourceTable
+from leadkeep.sources.verification.verifier import Verifier
 from leadkeep.store.base import Store
 
 __all__ = ["Absorbed", "Absorber"]
@@ -55,6 +57,7 @@ class Absorber:
         lock_path: file in the run folder by which absorbers take turns.
         on_absorbed: called in the loop after each transaction that brought leads; must be quick.
         archive: reads the archive, for a store that was set back behind what is archived.
+        verifiers: source → what its requests must show.
     """
 
     def __init__(
@@ -68,12 +71,13 @@ class Absorber:
         lock_path: Path,
         on_absorbed: Callable[[], None],
         archive: JournalReader | None = None,
+        verifiers: Mapping[str, Verifier] = MappingProxyType({}),
     ) -> None:
         self.troubles = Troubles(clock)
         """Which segments are damaged, and which were read whole."""
         self._store = store
         self._clock = clock
-        self._maker = LeadMaker(sources, contacts)
+        self._maker = LeadMaker(sources, contacts, verifiers)
         self._segments = Segments(readers, archive)
         self._writing = Writing(store, self.troubles, clock, on_absorbed)
         self._on_absorbed = on_absorbed

@@ -5,7 +5,8 @@ ends, its counts are those of the segment up to there, and every record that the
 exactly one batch.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -23,6 +24,8 @@ from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
+from leadkeep.sources.verification.evidence import evidence_of
+from leadkeep.sources.verification.verifier import Verifier
 from leadkeep.states import Disposition
 
 BATCH_LEADS = 500
@@ -47,17 +50,26 @@ class LeadMaker:
     Args:
         sources: which source's leads go where.
         contacts: reads payloads.
+        verifiers: source → what its requests must show; only of those that must show something.
     """
 
-    def __init__(self, sources: SourceTable, contacts: ContactReader) -> None:
+    def __init__(
+        self,
+        sources: SourceTable,
+        contacts: ContactReader,
+        verifiers: Mapping[str, Verifier] = MappingProxyType({}),
+    ) -> None:
         self._sources = sources
         self._contacts = contacts
+        self._verifiers = verifiers
         self._routes: dict[str, Route] = {}
 
     def lead(self, record: Record, position: Position, *, acknowledged: bool) -> NewLead:
         """The record with what could be found out about it; never raises."""
         content_type = content_type_of(record.headers)
         route = self._route(record)
+        if record.source in self._verifiers:
+            route = self._proved(record, route)
         return NewLead(
             record=record,
             position=position,
@@ -68,6 +80,16 @@ class LeadMaker:
             contact=self._contacts.read(content_type, record.target, record.body),
             payload_text=payload_text(content_type, record.target, record.body),
         )
+
+    def _proved(self, record: Record, route: Route) -> Route:
+        """Its route, if the request proves to be the vendor's; else quarantine."""
+        if record.flags & RecordFlag.PUSHED:
+            return route  # by a program of ours, which is let in by other means
+        fault = self._verifiers[record.source].fault(evidence_of(record))
+        if not fault:
+            return route
+        why = f"not proved to be from {record.source}: {fault}"
+        return Route(Disposition.QUARANTINED, route.destinations, why)
 
     def _route(self, record: Record) -> Route:
         # With plain numbers: each operation on flags makes a new flag, slowly.

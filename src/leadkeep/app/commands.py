@@ -79,10 +79,14 @@ async def check_parts(settings: Settings) -> None:
     from leadkeep.destinations.http import HttpDestination
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
+    from leadkeep.intake.ways import ways_of
     from leadkeep.sources.routes import SourceTable
+    from leadkeep.sources.verification.verifier import verifiers_of
 
     ReplyTable.of(settings)
     SourceTable.of(settings)
+    verifiers_of(settings)
+    ways_of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():
         await HttpDestination(name, chosen, clock=SystemClock()).close()

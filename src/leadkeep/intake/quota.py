@@ -32,19 +32,23 @@ class Quota:
         Args:
             now: seconds of a clock that does not jump.
         """
+        if not self.has_room(address, amount, now):
+            return False
         key = _network_of(address)
-        level = self._level(key, now)
-        if level + amount > self._each:
-            return False
-        total = max(0.0, self._total_level - (now - self._total_at) * self._total / _HOUR)
-        if total + amount > self._total:
-            return False
-        self._total_level, self._total_at = total + amount, now
-        self._levels[key] = (level + amount, now)
+        self._total_level, self._total_at = self._level_of_all(now) + amount, now
+        self._levels[key] = (self._level(key, now) + amount, now)
         self._levels.move_to_end(key)
         if len(self._levels) > _ADDRESSES_KEPT:
             self._levels.popitem(last=False)
         return True
+
+    def has_room(self, address: str, amount: int, now: float) -> bool:
+        """True if `take` would book `amount` for `address` now."""
+        level = self._level(_network_of(address), now)
+        return level + amount <= self._each and self._level_of_all(now) + amount <= self._total
+
+    def _level_of_all(self, now: float) -> float:
+        return max(0.0, self._total_level - (now - self._total_at) * self._total / _HOUR)
 
     def _level(self, key: str, now: float) -> float:
         level, at = self._levels.get(key, (0.0, now))

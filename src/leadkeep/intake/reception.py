@@ -8,7 +8,7 @@ when that queue says that its record is durable.
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -22,7 +22,14 @@ from leadkeep.intake.limits import Limits
 from leadkeep.intake.metrics import Counts
 from leadkeep.intake.notices import Notices
 from leadkeep.intake.quota import Quota
-from leadkeep.intake.replies import CLOSE, NOTHING_TAKEN, Payload, Reply, date_line
+from leadkeep.intake.replies import (
+    CLOSE,
+    NOTHING_TAKEN,
+    FixedReply,
+    Payload,
+    Reply,
+    date_line,
+)
 from leadkeep.intake.reply_table import (
     ALIVE,
     BUSY,
@@ -34,6 +41,7 @@ from leadkeep.intake.reply_table import (
 )
 from leadkeep.intake.ringer import Ringer
 from leadkeep.intake.routes import Routes
+from leadkeep.intake.ways import UNPROVED, Judge, Ways
 from leadkeep.journal.base import JournalWriter
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.journal.identity import LeadIds
@@ -41,7 +49,9 @@ from leadkeep.journal.numbers import LeadNumbers
 from leadkeep.journal.records import encode_lead
 from leadkeep.models import RecordKind
 from leadkeep.settings.model import Settings
+from leadkeep.sources.handshakes import Answer
 from leadkeep.sources.routes import SourceTable
+from leadkeep.sources.verification.evidence import Evidence
 
 _LOOKERS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _QUIET_SECONDS = 60.0
@@ -59,6 +69,7 @@ class Reception:
         settings: Settings,
         limits: Limits,
         replies: ReplyTable,
+        ways: Mapping[str, Ways],
         journals: Sequence[JournalWriter],
         numbers: LeadNumbers,
         sources: SourceTable,
@@ -83,10 +94,15 @@ class Reception:
         self._now = loop.time
         self._numbers = numbers
         self._is_reserving = False
-        self._routes = Routes(sources, replies)
+        self._routes = Routes(sources, replies, ways)
         self._unrouted = Quota(
             each=settings.intake.unrouted_max_bytes_per_address,
             total=settings.intake.unrouted_max_bytes,
+        )
+        self._judge = Judge(
+            kept_each=settings.intake.unrouted_max_bytes_per_address,
+            kept_in_all=settings.intake.unrouted_max_bytes,
+            clock=loop.time,
         )
         self._warned_at = float("-inf")
         self._notices = Notices(ids, clock, header_bytes=limits.header_bytes)
@@ -123,6 +139,12 @@ class Reception:
         if sender.peer_is_proxy:
             peer = self.proxies.sender(sender.peer, headers).encode()
         route = self._routes.find(path)
+        ways = route.ways
+        if ways is not None and ways.handshake is not None:
+            asked = ways.handshake.answer(method, target, body)
+            if asked is not None:
+                self._take_handshake(sender, asked, method, target, headers, flags)
+                return
         if not route.source and not self._within_quota(peer, target, headers, body):
             self.answer(sender, OVER_QUOTA, flags, reason="quota")
             return
@@ -131,9 +153,23 @@ class Reception:
             self.answer(sender, BUSY, flags, reason="busy")
             return
         now_us = self._now_us()
+        source, source_bytes, route_flags, reply, status, _ = route
+        if ways is not None and ways.gate is not None:
+            evidence = Evidence(
+                method=method.decode("latin-1"),
+                target=target,
+                headers=headers,
+                body=body,
+                received_at_us=now_us,
+                peer=peer.decode("latin-1"),
+            )
+            judged = self._judge.reply(reply, ways.gate, evidence)
+            if judged is None:
+                self.answer(sender, UNPROVED, flags, reason="unproved")
+                return
+            reply = judged
         lead_id = self._next_id(now_us)
         number = self._next_number()
-        source, source_bytes, route_flags, reply, status = route
         record = encode_lead(
             lead_id,
             number,
@@ -229,14 +265,43 @@ class Reception:
         self, sender: Sender, method: bytes, target: bytes, headers: bytes, flags: int
     ) -> None:
         reply = OPTIONS if method == b"OPTIONS" else PROBE
+        self._take_notice(RecordKind.PROBE, sender, reply, method, target, headers, flags)
+
+    def _take_handshake(  # noqa: PLR0917 - as `take`, whose arguments it hands on
+        self,
+        sender: Sender,
+        answer: Answer,
+        method: bytes,
+        target: bytes,
+        headers: bytes,
+        flags: int,
+    ) -> None:
+        """Answer a vendor's question whether the URL is ours."""
+        reply = FixedReply(answer.status, answer.body, content_type=answer.content_type)
+        self._take_notice(
+            RecordKind.HANDSHAKE, sender, reply, method, target, headers, flags, answer.detail
+        )
+
+    def _take_notice(  # noqa: PLR0917 - as `take`, whose arguments it hands on
+        self,
+        kind: RecordKind,
+        sender: Sender,
+        reply: Reply,
+        method: bytes,
+        target: bytes,
+        headers: bytes,
+        flags: int,
+        detail: str = "",
+    ) -> None:
+        """Answer a request that is no lead, once the record of it is durable."""
         record = self._notices.of_stranger(
-            RecordKind.PROBE,
+            kind,
             peer=self._peer(sender, headers),
             method=method.decode("ascii"),
             target=target,
             headers=headers,
             status=reply.status,
-            detail="",
+            detail=detail,
             flags=sender.flags,
             now=self._now(),
         )
@@ -246,7 +311,7 @@ class Reception:
             return
         sender.outstanding += 1
         self.committer.submit(
-            (sender, reply, UNAVAILABLE, flags, "probe", "", NOTHING_TAKEN, None), record
+            (sender, reply, UNAVAILABLE, flags, kind.name.lower(), "", NOTHING_TAKEN, None), record
         )
 
     # ------------------------------------------------------------ who sends, and how much

@@ -1,9 +1,11 @@
 """What a path means to the door: its source and its reply, remembered for the paths in use."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from leadkeep.intake.replies import Reply
 from leadkeep.intake.reply_table import ReplyTable
+from leadkeep.intake.ways import Ways
 from leadkeep.models import RecordFlag
 from leadkeep.sources.routes import SourceTable
 
@@ -21,14 +23,17 @@ class Route(NamedTuple):
     """RecordFlags that follow from the path."""
     reply: Reply
     status: int
+    ways: Ways | None
+    """What its vendor expects beyond that; None: nothing."""
 
 
 class Routes:
     """Finds the route of a path; bounded in memory, whatever paths are tried."""
 
-    def __init__(self, sources: SourceTable, replies: ReplyTable) -> None:
+    def __init__(self, sources: SourceTable, replies: ReplyTable, ways: Mapping[str, Ways]) -> None:
         self._sources = sources
         self._replies = replies
+        self._ways = ways
         self._known: dict[bytes, Route] = {}
 
     def find(self, path: bytes) -> Route:
@@ -45,7 +50,7 @@ class Routes:
         reply = self._replies.for_lead(source, path)
         flags = RecordFlag.NONE if source is not None else RecordFlag.NO_ROUTE
         name = source or ""
-        route = Route(name, name.encode(), int(flags), reply, reply.status)
+        route = Route(name, name.encode(), int(flags), reply, reply.status, self._ways.get(name))
         if len(path) <= _PATH_MAX:
             if len(self._known) >= _KEPT:
                 self._known.clear()  # Somebody tries out paths; those in use are back at once.

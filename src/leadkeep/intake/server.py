@@ -19,6 +19,7 @@ from leadkeep.intake.protocol import Connection
 from leadkeep.intake.reception import Reception
 from leadkeep.intake.reply_table import ReplyTable
 from leadkeep.intake.tls import ServerTLS
+from leadkeep.intake.ways import ways_of
 from leadkeep.journal.base import JournalWriter
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.journal.numbers import LeadNumbers
@@ -70,6 +71,7 @@ class Door:
         self._reception: Reception | None = None
         self._tls = server_tls(settings)
         self._replies = ReplyTable.of(settings)
+        self._ways = ways_of(settings)
 
     async def run(
         self,
@@ -91,6 +93,7 @@ class Door:
             settings=self._settings,
             limits=limits,
             replies=self._replies,
+            ways=self._ways,
             journals=self._journals,
             numbers=self._numbers,
             sources=self._sources,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from urllib.parse import parse_qsl
 
+from leadkeep.models import Record
 from leadkeep.sources.payload import Tree, content_type_of, read_tree
 
 _PARAMETERS_MAX = 1_000
@@ -38,6 +39,10 @@ class Evidence:
         self.received_at_us = received_at_us
         self.peer = peer
         self._headers = headers
+
+    def __len__(self) -> int:
+        """Bytes."""
+        return len(self.target) + len(self._headers) + len(self.body)
 
     @cached_property
     def _by_name(self) -> dict[bytes, list[bytes]]:
@@ -88,6 +93,18 @@ class Evidence:
         if isinstance(value, bool) or value is None or isinstance(value, dict | list):
             return None
         return str(value)
+
+
+def evidence_of(record: Record) -> Evidence:
+    """What the journal has of a request."""
+    return Evidence(
+        method=record.method,
+        target=record.target,
+        headers=record.headers,
+        body=record.body,
+        received_at_us=record.received_at_us,
+        peer=record.peer,
+    )
 
 
 def _pairs(encoded: bytes) -> list[tuple[str, str]]:

@@ -4,12 +4,9 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from leadkeep.errors import SettingsError
 from leadkeep.settings.verification import SignatureSettings
@@ -18,6 +15,9 @@ from leadkeep.sources.verification.message import SignedMessage, Stamp
 
 _SIGNATURES_MAX = 20
 _LONGEST = 1_000
+
+_Fits = Callable[[bytes, bytes], bool]
+"""Takes a message and a signature."""
 
 
 class Found(NamedTuple):
@@ -47,7 +47,7 @@ class Signature:
         self._message = SignedMessage(settings.signed, public_url=public_url, key=f"{key}.signed")
         if not settings.header:
             raise SettingsError(f"{key}.header: in which header the signature is sent is not said")
-        self._keys = [_key(secret, settings, key) for secret in secrets]
+        self._fitting = [_fitting(secret, settings, key) for secret in secrets]
         self._needs_time = "timestamp" in self._message.pieces or bool(
             settings.max_age_seconds or settings.max_ahead_seconds
         )
@@ -74,8 +74,8 @@ class Signature:
             return fault
         message = self._message.of(evidence, found.stamp)
         for signature in found.signatures:
-            for secret in self._keys:
-                if self._fits(secret, message, signature):
+            for fits in self._fitting:
+                if fits(message, signature):
                     return ""
         return "its signature does not fit what was sent and the secret"
 
@@ -146,18 +146,13 @@ class Signature:
             return ""
         return f"its body is not the one that {name} in its URL was made of"
 
-    def _fits(self, secret: "bytes | Ed25519PublicKey", message: bytes, signature: bytes) -> bool:
-        if isinstance(secret, Ed25519PublicKey):
-            try:
-                secret.verify(signature, message)
-            except InvalidSignature:
-                return False
-            return True
-        made = hmac.digest(secret, message, self._settings.algorithm.removeprefix("hmac-"))
-        return hmac.compare_digest(made, signature)
 
+def _fitting(secret: str, settings: SignatureSettings, key: str) -> _Fits:
+    """What tells whether a signature was made with this secret.
 
-def _key(secret: str, settings: SignatureSettings, key: str) -> "bytes | Ed25519PublicKey":
+    Raises:
+        SettingsError: the secret is not written as the settings say.
+    """
     raw: bytes | None = secret.encode()
     if settings.key_form != "text":
         bare = secret.removeprefix("whsec_").removeprefix("whpk_")
@@ -167,15 +162,37 @@ def _key(secret: str, settings: SignatureSettings, key: str) -> "bytes | Ed25519
             f"{key}: the secret is not written in {settings.key_form}",
             hint="Copy it again from the vendor's page, whole and without spaces.",
         )
-    if settings.algorithm != "ed25519":
-        return raw
+    if settings.algorithm == "ed25519":
+        return _fitting_public_key(raw, key)
+    digest = settings.algorithm.removeprefix("hmac-")
+    return lambda message, signature: hmac.compare_digest(
+        hmac.digest(raw, message, digest), signature
+    )
+
+
+def _fitting_public_key(raw: bytes, key: str) -> _Fits:
+    # Late: few vendors sign so, and the library is large.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PublicKey,
+    )
+
     try:
-        return Ed25519PublicKey.from_public_bytes(raw)
+        public = Ed25519PublicKey.from_public_bytes(raw)
     except ValueError as error:
         raise SettingsError(
             f"{key}: an ed25519 public key has 32 bytes, and this has {len(raw)}",
             hint="`key_form` says how it is written: hex or base64.",
         ) from error
+
+    def fits(message: bytes, signature: bytes) -> bool:
+        try:
+            public.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    return fits
 
 
 def _decoded(word: bytes, encoding: str) -> bytes | None:

@@ -1,8 +1,9 @@
 """All that one source's requests have to show, put together from its settings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from leadkeep.errors import SettingsError
+from leadkeep.settings.model import Settings
 from leadkeep.settings.source import SourceSettings
 from leadkeep.sources.verification.evidence import Evidence
 from leadkeep.sources.verification.signature import Signature
@@ -55,6 +56,16 @@ class Verifier:
             if fault := check(evidence):
                 return fault
         return ""
+
+
+def verifiers_of(settings: Settings) -> Mapping[str, Verifier]:
+    """Source → what its requests must show, of those that must show something.
+
+    Raises:
+        SettingsError: something is configured that cannot be checked.
+    """
+    made = {name: Verifier(name, source) for name, source in settings.sources.items()}
+    return {name: verifier for name, verifier in made.items() if verifier}
 
 
 def _need(secrets: Sequence[str], key: str, what: str) -> None:

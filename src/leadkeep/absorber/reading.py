@@ -25,7 +25,7 @@ from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
 from leadkeep.sources.verification.evidence import evidence_of
-from leadkeep.sources.verification.verifier import Verifier
+from leadkeep.sources.verification.verifier import NOT_PROVED, Verifier
 from leadkeep.states import Disposition
 
 BATCH_LEADS = 500
@@ -88,7 +88,7 @@ class LeadMaker:
         fault = self._verifiers[record.source].fault(evidence_of(record))
         if not fault:
             return route
-        why = f"not proved to be from {record.source}: {fault}"
+        why = f"{NOT_PROVED} {record.source}: {fault}"
         return Route(Disposition.QUARANTINED, route.destinations, why)
 
     def _route(self, record: Record) -> Route:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -13,6 +14,9 @@ from leadkeep.errors import NotFound, UsageError
 from leadkeep.models import Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status, Verb
+
+if TYPE_CHECKING:
+    from leadkeep.store.base import Store
 
 _PAGE = 500
 
@@ -37,9 +41,11 @@ def release(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Deliver leads out of quarantine: those that came to a path that no source claims.
+    """Deliver leads out of quarantine: those that came to a path that no source claims, and those
+    that did not prove to be their vendor's.
 
-    Without --to they go to every destination of the configuration. Their bytes are unchanged.
+    The first go to the destinations that --to names, or else to every one of the configuration; the
+    others go where their source sends, and are not part of --everything. Their bytes are unchanged.
     """
     settings: Settings = ctx.obj
     named = _known(settings, to)
@@ -87,9 +93,9 @@ async def _release(
         return 0
     waiting = msgspec.structs.replace(meant, statuses=(Status.HELD,), destinations=("",))
     async with open_store(settings) as store:
+        released = await _resume_unproved(store, meant, dry_run=dry_run)
         if dry_run:
-            return await store.route(waiting, destinations, actor=actor(), dry_run=True)
-        released = 0
+            return released + await store.route(waiting, destinations, actor=actor(), dry_run=True)
         # Page by page: what has a destination is not found again, so a break in between loses
         # nothing and the next run goes on from there.
         while page := await store.find(waiting, limit=_PAGE):
@@ -99,3 +105,15 @@ async def _release(
             await store.apply(Verb.RESUME, chosen, reason="released", actor=actor())
             released += len(page)
         return released
+
+
+async def _resume_unproved(store: "Store", meant: Selection, *, dry_run: bool) -> int:
+    """Let those go that have their way and only failed to prove their vendor."""
+    from leadkeep.sources.verification.verifier import NOT_PROVED
+
+    if meant.everything or meant.held_because:
+        return 0
+    unproved = msgspec.structs.replace(meant, statuses=(Status.HELD,), held_because=NOT_PROVED)
+    return await store.apply(
+        Verb.RESUME, unproved, reason="released", actor=actor(), dry_run=dry_run
+    )

@@ -1,7 +1,7 @@
 """`leadkeep sources`: vendors that are known, what a source is set to, why one is not proved."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -55,7 +55,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
         lines = dict(_lines_of_source(settings, name))
         about = presets().get(settings.sources[name].preset)
     elif preset is not None:
-        lines, about = dict(_flat(preset.source)), preset
+        lines, about = dict(_lines_of_preset(preset)), preset
     else:
         raise NotFound(
             f"there is no source and no preset {name}",
@@ -172,14 +172,15 @@ def _lines_of_source(settings: Settings, name: str) -> Iterator[tuple[str, str]]
             yield key, line.value
 
 
-def _flat(tree: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:
-    from leadkeep.cli.render import as_json as written
+def _lines_of_preset(preset: Preset) -> Iterator[tuple[str, str]]:
+    from leadkeep.settings.kinds import parse
+    from leadkeep.settings.kinds import show as written
+    from leadkeep.settings.layers import from_preset
+    from leadkeep.settings.table import pattern_of, rows
 
-    for word, value in tree.items():
-        if isinstance(value, Mapping) and word != "when":
-            yield from _flat(value, f"{before}{word}.")
-        else:
-            yield f"{before}{word}", written(value)
+    for path, given in from_preset("name", preset).values.items():
+        row = rows()[pattern_of(path)]
+        yield ".".join(path[2:]), written(row, parse(row, given.raw))
 
 
 async def _stored(settings: Settings, ref: str) -> "Captured":

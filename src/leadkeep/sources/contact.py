@@ -5,11 +5,13 @@ is delivered all the same. The payload becomes a tree (`payload.py`), and `field
 what the many spellings mean; this module makes it fit to be shown.
 """
 
+import msgspec
 import structlog
 
 from leadkeep.models import Contact
+from leadkeep.sources.facts import NO_FACTS, Facts, find_facts
 from leadkeep.sources.fields import Fields, find_fields
-from leadkeep.sources.payload import read_query, read_tree
+from leadkeep.sources.payload import Tree, read_query, read_tree
 from leadkeep.sources.phone import PhoneNumbers
 
 NAME_CHARS = 200
@@ -47,12 +49,29 @@ class ContactReader:
             _log.warning("a payload could not be read", error=type(error).__name__)
             return _NOBODY
 
+    def read_all(self, content_type: str, target: bytes, body: bytes) -> tuple[Contact, Facts]:
+        """The same, and what else the payload says; nothing where it says nothing."""
+        try:
+            tree = read_tree(content_type, body) if body else None
+            query = read_query(target) if b"?" in target else {}
+            fields = _fields_of(tree, query)
+            facts = find_facts(tree, query)
+            if fields.first_name or fields.last_name:
+                facts = msgspec.structs.replace(
+                    facts,
+                    first_name=_shown(fields.first_name, NAME_CHARS),
+                    last_name=_shown(fields.last_name, NAME_CHARS),
+                )
+            return self._contact(fields), facts
+        except Exception as error:
+            _log.warning("a payload could not be read", error=type(error).__name__)
+            return _NOBODY, NO_FACTS
+
     def _read(self, content_type: str, target: bytes, body: bytes) -> Contact:
-        fields = Fields()
-        if body:
-            find_fields(read_tree(content_type, body), fields)
-        if b"?" in target and not fields.complete:
-            find_fields(read_query(target), fields, after=1_000)
+        tree = read_tree(content_type, body) if body else None
+        return self._contact(_fields_of(tree, read_query(target) if b"?" in target else {}))
+
+    def _contact(self, fields: Fields) -> Contact:
         if fields.empty:
             return _NOBODY
         phone = _shown(fields.phone, PHONE_CHARS)
@@ -62,6 +81,16 @@ class ContactReader:
             email=_shown(fields.email, EMAIL_CHARS),
             vendor_lead_id=_shown(fields.vendor_lead_id, ID_CHARS),
         )
+
+
+def _fields_of(tree: Tree, query: dict[str, Tree]) -> Fields:
+    """What the body says, and where it says nothing the query."""
+    fields = Fields()
+    if tree is not None:
+        find_fields(tree, fields)
+    if query and not fields.complete:
+        find_fields(query, fields, after=1_000)
+    return fields
 
 
 _default_reader = ContactReader("US")

@@ -115,6 +115,16 @@ class Fields:
         return f"{self._text(Means.FIRST)} {self._text(Means.LAST)}".strip()
 
     @property
+    def first_name(self) -> str:
+        """The first name, where it has a field of its own."""
+        return self._text(Means.FIRST)
+
+    @property
+    def last_name(self) -> str:
+        """The last name, where it has a field of its own."""
+        return self._text(Means.LAST)
+
+    @property
     def phone(self) -> str:
         """The phone number as sent."""
         return self._text(Means.PHONE)

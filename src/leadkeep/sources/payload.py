@@ -135,7 +135,9 @@ def read_tree(content_type: str, body: bytes) -> Tree:
     if text[:1] in ("{", "[", '"'):
         return read_lenient_json(text)
     if text[:1] == "<":
-        return None
+        from leadkeep.sources.xml import read_xml  # noqa: PLC0415 - few senders, and it reads us
+
+        return read_xml(body)
     return read_form(text) or None
 
 

@@ -71,3 +71,21 @@ def test_an_unknown_destination_is_named_with_those_there_are(quarantine: Instal
 def test_nothing_named_releases_nothing(quarantine: Installation) -> None:
     assert quarantine.run("leads", "release", "--to", "brain").exit_code == 2
     assert quarantine.statuses().count("held") == 3
+
+
+def test_a_lead_that_did_not_prove_its_vendor_goes_where_its_source_sends(
+    quarantine: Installation,
+) -> None:
+    unproved = a_lead(
+        disposition=Disposition.QUARANTINED,
+        destinations=("archive",),
+        hold_reason="not proved to be from meta: it has no signature",
+    )
+    ref = quarantine.absorb(unproved)[-1].lead_id
+    quarantine.ok("leads", "release", "--everything", "--to", "brain", "--yes")
+    assert quarantine.statuses() == ["pending"] * 4 + ["held"]
+    assert quarantine.ok("leads", "release", ref) == "1 lead released\n"
+    shown = quarantine.json("leads", "show", ref)
+    assert [(one["destination"], one["status"]) for one in shown["deliveries"]] == [
+        ("archive", "pending")
+    ]

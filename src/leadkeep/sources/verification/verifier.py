@@ -9,6 +9,9 @@ from leadkeep.sources.verification.evidence import Evidence
 from leadkeep.sources.verification.signature import Signature
 from leadkeep.sources.verification.words import Addresses, Basic, Token
 
+NOT_PROVED = "not proved to be from"
+"""How the reason begins for which such a lead is held."""
+
 Check = Callable[[Evidence], str]
 """Says why a request proves nothing; empty if it does."""
 

@@ -1,0 +1,216 @@
+"""What a payload says beside who it is about: place, price, consent, where it comes from.
+
+For display and search, and for people who have to prove a consent; it decides nothing of itself.
+Unlike a person, these stand anywhere in a payload, below `vendor` and `meta` too: every part is
+looked at, those nearest to the root first, within the same bounds as for the person.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import msgspec
+
+from leadkeep.sources.payload import Tree
+
+_MOST_KEYS = 4_000
+_DEEPEST = 6
+_LIST_ENTRIES = 2
+_DEEPEST_LIST = 1
+"""Further in, lists are of drivers, vehicles and accidents."""
+_LONGEST_VALUE = 300
+_LONGEST_TEXT = 2_000
+_LONGEST_KEY = 100
+_SHAPES_KNOWN = 512
+_SHAPE_KEYS = 64
+_SHAPE_CHARS = 2_000
+
+
+class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What was found; empty where nothing was."""
+
+    first_name: str = ""
+    last_name: str = ""
+    address: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+    campaign: str = ""
+    price: str = ""
+    trusted_form: str = ""
+    """URL of a TrustedForm certificate; it must be claimed within 72 hours of its making."""
+    jornaya: str = ""
+    """Jornaya's LeadiD token."""
+    consent: str = ""
+    """What the person agreed to, in the words of the form, or whether they did."""
+    landing_page: str = ""
+    ip_address: str = ""
+    is_test: bool = False
+    """The sender says that it is no real lead."""
+
+
+NO_FACTS = Facts()
+
+_SPELLINGS: Mapping[str, str] = {
+    "address": """address address1 addressline1 streetaddress street addrline1 mailingaddress
+        homeaddress propertyaddress""",
+    "city": "city town addresscity",
+    "region": "state region province addressstate statecode regioncode",
+    "postal_code": "zipcode zip postalcode postcode addresszip zippostal",
+    "campaign": """campaign campaignname campaignid vendorcampaign buyercampaign lpcampaignid
+        campaigncode utmcampaign""",
+    "price": "sellprice price leadprice bidprice payout bid cost leadcost buyprice",
+    "trusted_form": """xxtrustedformcerturl trustedformcerturl trustedformcert trustedformurl
+        trustedform tfcerturl certurl xxtrustedformtoken trustedformtoken certificateurl""",
+    "jornaya": """leadidtoken jornayaleadid leadidcode universalleadid jornayatoken jornaya
+        leadiduniversal jornayaid""",
+    "consent": """tcpaconsenttext tcpatext tcpalanguage consenttext consentlanguage tcpadisclosure
+        disclosuretext optintext tcpa tcpaconsent consent tcpacompliant optin""",
+    "landing_page": "landingpageurl landingpage landingurl pageurl sourceurl formurl referrerurl",
+    "ip_address": "ipaddress ip clientip userip leadip consumerip ipaddr remoteip",
+    "is_test": "istest testlead istestlead lptest testmode test",
+}
+_MEANINGS = {
+    spelling: (fact, place)
+    for fact, spellings in _SPELLINGS.items()
+    for place, spelling in enumerate(spellings.split())
+}
+_SPLIT = re.compile(r"[\[\].]+")
+
+# Documented by ActiveProspect: 40 or 80 characters, or a path that begins with `0.`.
+_TRUSTED_FORM = re.compile(
+    r"https?://cert\.trustedform\.com/(?:[-_a-zA-Z0-9]{40}|[-_a-zA-Z0-9]{80}|0\.[^\s]{1,200})"
+)
+_JORNAYA = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
+_ADDRESS_LIKE = re.compile(r"[0-9A-Fa-f:.]{3,45}")
+_URL_LIKE = re.compile(r"(?:https?://)?[\w.-]+\.[A-Za-z]{2,}(?:[/?#:]\S*)?")
+_PRICE_LIKE = re.compile(r"[^\d]{0,4}\d[\d.,]{0,14}[^\d]{0,5}")
+_TRUE = frozenset(["1", "true", "yes", "y", "on", "test"])
+
+_FITS: Mapping[str, Callable[[str], object]] = {
+    "trusted_form": _TRUSTED_FORM.fullmatch,
+    "jornaya": _JORNAYA.fullmatch,
+    "ip_address": _ADDRESS_LIKE.fullmatch,
+    "landing_page": _URL_LIKE.fullmatch,
+    "price": _PRICE_LIKE.fullmatch,
+}
+"""What a value must look like, where keys are used for other things as well."""
+
+_OPENING = frozenset("{[")
+_NO_VALUE = frozenset(["", "null", "none", "undefined", "n/a", "na", "nil", "-"])
+
+
+def find_facts(*trees: Tree) -> Facts:
+    """What payloads say, the first of them best.
+
+    Args:
+        trees: as `payload.read_tree` returns them; the body's, then the query's.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    keys_left = _MOST_KEYS
+    parts: deque[tuple[Tree, int]] = deque((tree, 0) for tree in trees)
+    while parts and keys_left > 0:
+        part, depth = parts.popleft()
+        if isinstance(part, list):
+            parts.extend((entry, depth) for entry in part[:_LIST_ENTRIES])
+            continue
+        if isinstance(part, str):
+            part = _opened(part)
+        if not isinstance(part, dict):
+            continue
+        keys = tuple(part)[:keys_left]
+        keys_left -= len(keys)
+        for key, fact, place in _facts_of(keys):
+            known = found.get(fact)
+            rank = depth * 1_000 + place
+            if known is None or rank < known[0]:
+                text = _text(fact, part[key])
+                if text:
+                    found[fact] = (rank, text)
+        if depth < _DEEPEST:
+            for value in part.values():
+                if isinstance(value, str):
+                    worth = value[:1] in _OPENING
+                else:
+                    worth = isinstance(value, dict) or (
+                        depth <= _DEEPEST_LIST and isinstance(value, list)
+                    )
+                if worth:
+                    parts.append((value, depth + 1))
+    return _facts(found) if found else NO_FACTS
+
+
+def _facts(found: Mapping[str, tuple[int, str]]) -> Facts:
+    texts = {fact: text for fact, (_, text) in found.items() if fact != "is_test"}
+    return Facts(**texts, is_test="is_test" in found)
+
+
+_shapes: dict[tuple[str, ...], tuple[tuple[str, str, int], ...]] = {}
+"""A vendor's leads have the same keys in the same order: what they mean is looked up once."""
+
+
+def _facts_of(keys: tuple[str, ...]) -> tuple[tuple[str, str, int], ...]:
+    known = _shapes.get(keys)
+    if known is None:
+        known = tuple((key, *meant) for key in keys if (meant := _meaning(key)) is not None)
+        # Hostile payloads have ever new keys, and long ones: this stays small.
+        if len(keys) <= _SHAPE_KEYS and sum(map(len, keys)) <= _SHAPE_CHARS:
+            if len(_shapes) >= _SHAPES_KNOWN:
+                _shapes.clear()
+            _shapes[keys] = known
+    return known
+
+
+@lru_cache(maxsize=4096)
+def _meaning(key: str) -> tuple[str, int] | None:
+    """What a key stands for; of form keys like `meta[price]`, what the last part does."""
+    if len(key) > _LONGEST_KEY:
+        return None
+    parts = [part for part in _SPLIT.split(key) if part] or [""]
+    for words in (key, parts[-1]):
+        plain = "".join(char for char in words.lower() if char.isalnum())
+        if (meant := _MEANINGS.get(plain)) is not None:
+            return meant
+    return None
+
+
+def _text(fact: str, value: Tree) -> str:
+    """A value as this fact's text; empty if it cannot be one."""
+    for _ in range(2):
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if isinstance(value, dict):
+            value = value.get("value") or value.get("#text") or value.get("url")
+    if fact == "is_test":
+        return "test" if value is True or str(value).strip().lower() in _TRUE else ""
+    if isinstance(value, bool):
+        text = ("yes" if value else "no") if fact == "consent" else ""
+    elif isinstance(value, str):
+        text = value
+    else:
+        text = "" if value is None or isinstance(value, dict | list) else str(value)
+    text = _one_line(text, _LONGEST_TEXT if fact == "consent" else _LONGEST_VALUE)
+    fits = _FITS.get(fact)
+    if (len(text) < 10 and text.lower() in _NO_VALUE) or (fits is not None and not fits(text)):
+        return ""
+    return text
+
+
+def _one_line(text: str, longest: int) -> str:
+    text = text[: 2 * longest]
+    if text.isprintable():
+        if "  " not in text:
+            return text.strip()[:longest]
+    else:
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())[:longest]
+
+
+def _opened(part: str) -> Tree:
+    """A part that was sent as a text which holds JSON, opened."""
+    try:
+        tree: Tree = msgspec.json.decode(part)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return tree

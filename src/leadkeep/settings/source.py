@@ -47,7 +47,11 @@ class HandshakeSettings:
         "", "Parameter or field that must hold `token`.", kind="text", example='"hub.verify_token"'
     )
     token: str = setting(
-        "", "The word that you and the vendor agreed on.", kind="text", secret=True
+        "",
+        "The word that you and the vendor agreed on.",
+        kind="text",
+        secret=True,
+        example='{ env = "VENDOR_TOKEN" }',
     )
     answer: str = setting(
         "text",

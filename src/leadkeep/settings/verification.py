@@ -106,7 +106,11 @@ class VerificationSettings:
         example='"https://leads.example.com"',
     )
     basic: str = setting(
-        "", "User and password of HTTP Basic, as `user:password`.", kind="text", secret=True
+        "",
+        "User and password of HTTP Basic, as `user:password`.",
+        kind="text",
+        secret=True,
+        example='{ env = "VENDOR_LOGIN" }',
     )
     addresses: tuple[str, ...] = setting(
         (),

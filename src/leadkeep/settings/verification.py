@@ -87,10 +87,7 @@ class TokenSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationSettings:
-    """How a request proves that it is from the vendor; looked at after it is durable.
-
-    Every part that is configured must hold.
-    """
+    """How a request proves that it is the vendor's; every part that is configured must hold."""
 
     on_failure: str = setting(
         "hold",

@@ -85,6 +85,45 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     vendor_lead_id: str = ""
 
 
+class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a payload says beside who it is about; empty where it says nothing."""
+
+    first_name: str = ""
+    last_name: str = ""
+    address: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+    campaign: str = ""
+    price: str = ""
+    trusted_form: str = ""
+    """URL of a TrustedForm certificate; it must be claimed within 72 hours of its making."""
+    jornaya: str = ""
+    """Jornaya's LeadiD token."""
+    consent: str = ""
+    """What the person agreed to, in the words of the form, or whether they did."""
+    landing_page: str = ""
+    ip_address: str = ""
+    is_test: bool = False
+    """The sender says that it is no real lead."""
+
+
+NO_FACTS = Facts()
+
+
+class Likeness(msgspec.Struct, frozen=True, gc=False):
+    """By what a new lead is compared with earlier ones."""
+
+    fingerprint: int
+    """64 bits of source, destinations, method, target and body; 0: the delivery is not compared."""
+    delivery_since_ms: int
+    """The same delivery was received then or later."""
+    person_since_ms: int | None
+    """The same person's lead was received then or later; None: persons are not compared."""
+    across_sources: bool
+    """Leads of other sources are compared, too, for the person."""
+
+
 class NewLead(msgspec.Struct, frozen=True, gc=False):
     """A record on its way into the store, with what absorbing found out."""
 
@@ -101,6 +140,11 @@ class NewLead(msgspec.Struct, frozen=True, gc=False):
     contact: Contact
     payload_text: str | None
     """Readable payload where the body itself is not UTF-8 text; None: the body is the text."""
+    facts: Facts = NO_FACTS
+    certificate_expires_at_ms: int | None = None
+    """When the certificate of consent that it names can no longer be claimed."""
+    likeness: Likeness | None = None
+    """None: it is compared with no other."""
 
 
 class SegmentProgress(msgspec.Struct, frozen=True, gc=False):
@@ -196,6 +240,23 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     """The lease was no longer ours: the attempt is recorded."""
     status: Status
     """The delivery's status afterwards."""
+
+
+class AtStake(msgspec.Struct, frozen=True):
+    """Leads that wait while their certificate of consent runs out."""
+
+    leads: int
+    first_at_ms: int | None
+    """When the first of the certificates can no longer be claimed."""
+
+
+class CopiesSettled(msgspec.Struct, frozen=True):
+    """What became of copies of deliveries."""
+
+    cancelled: int
+    """Deliveries whose original is confirmed."""
+    shown: int
+    """Leads whose original a person has stopped: a person decides about them, too."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -318,6 +379,12 @@ class LeadView(msgspec.Struct, frozen=True, gc=False):
     payload_text: str
     answer_status: int
     contact: Contact
+    facts: Facts
+    certificate_expires_at_ms: int | None
+    same_delivery_as: int | None
+    """Number of the lead that it repeats byte for byte."""
+    same_person_as: int | None
+    """Number of the latest earlier lead with the same phone or email."""
     position: Position
     deliveries: tuple[DeliveryView, ...]
     attempts: dict[int, tuple[AttemptView, ...]]
@@ -351,6 +418,8 @@ class Selection(msgspec.Struct, frozen=True):
     received_before_ms: int | None = None
     held_because: str = ""
     """A part of the reason for which they are held."""
+    certificate_before_ms: int | None = None
+    """Their certificate of consent can no longer be claimed then."""
     everything: bool = False
 
     @property
@@ -365,4 +434,5 @@ class Selection(msgspec.Struct, frozen=True):
             or self.received_from_ms is not None
             or self.received_before_ms is not None
             or self.held_because
+            or self.certificate_before_ms is not None
         )

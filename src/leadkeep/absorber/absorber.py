@@ -30,7 +30,7 @@ from leadkeep.journal.base import JournalReader
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.routes import SourceTable
-from leadkeep.sources.verification.verifier import Verifier
+from leadkeep.sources.vendor import Vendor
 from leadkeep.store.base import Store
 
 __all__ = ["Absorbed", "Absorber"]
@@ -57,7 +57,7 @@ class Absorber:
         lock_path: file in the run folder by which absorbers take turns.
         on_absorbed: called in the loop after each transaction that brought leads; must be quick.
         archive: reads the archive, for a store that was set back behind what is archived.
-        verifiers: source → what its requests must show.
+        vendors: what is known of each source's vendor.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class Absorber:
         lock_path: Path,
         on_absorbed: Callable[[], None],
         archive: JournalReader | None = None,
-        verifiers: Mapping[str, Verifier] = MappingProxyType({}),
+        vendors: Mapping[str, Vendor] = MappingProxyType({}),
     ) -> None:
         self.troubles = Troubles(clock)
         """Which segments are damaged, and which were read whole."""
         self._store = store
         self._clock = clock
-        self._maker = LeadMaker(sources, contacts, verifiers)
+        self._maker = LeadMaker(sources, contacts, vendors)
         self._segments = Segments(readers, archive)
         self._writing = Writing(store, self.troubles, clock, on_absorbed)
         self._on_absorbed = on_absorbed

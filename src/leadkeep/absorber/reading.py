@@ -24,8 +24,7 @@ from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
-from leadkeep.sources.verification.evidence import evidence_of
-from leadkeep.sources.verification.verifier import NOT_PROVED, Verifier
+from leadkeep.sources.vendor import Vendor, certificate_expires_at_ms
 from leadkeep.states import Disposition
 
 BATCH_LEADS = 500
@@ -50,26 +49,30 @@ class LeadMaker:
     Args:
         sources: which source's leads go where.
         contacts: reads payloads.
-        verifiers: source → what its requests must show; only of those that must show something.
+        vendors: what is known of each source's vendor.
     """
 
     def __init__(
         self,
         sources: SourceTable,
         contacts: ContactReader,
-        verifiers: Mapping[str, Verifier] = MappingProxyType({}),
+        vendors: Mapping[str, Vendor] = MappingProxyType({}),
     ) -> None:
         self._sources = sources
         self._contacts = contacts
-        self._verifiers = verifiers
+        self._vendors = vendors
         self._routes: dict[str, Route] = {}
 
     def lead(self, record: Record, position: Position, *, acknowledged: bool) -> NewLead:
         """The record with what could be found out about it; never raises."""
         content_type = content_type_of(record.headers)
+        contact, facts = self._contacts.read_all(content_type, record.target, record.body)
         route = self._route(record)
-        if record.source in self._verifiers:
-            route = self._proved(record, route)
+        vendor = self._vendors.get(record.source)
+        likeness = None
+        if vendor is not None:
+            route = vendor.route(record, route, facts)
+            likeness = vendor.likeness(record, route)
         return NewLead(
             record=record,
             position=position,
@@ -77,19 +80,12 @@ class LeadMaker:
             disposition=route.disposition,
             destinations=route.destinations,
             hold_reason=route.hold_reason,
-            contact=self._contacts.read(content_type, record.target, record.body),
+            contact=contact,
             payload_text=payload_text(content_type, record.target, record.body),
+            facts=facts,
+            certificate_expires_at_ms=certificate_expires_at_ms(record, facts),
+            likeness=likeness,
         )
-
-    def _proved(self, record: Record, route: Route) -> Route:
-        """Its route, if the request proves to be the vendor's; else quarantine."""
-        if record.flags & RecordFlag.PUSHED:
-            return route  # by a program of ours, which is let in by other means
-        fault = self._verifiers[record.source].fault(evidence_of(record))
-        if not fault:
-            return route
-        why = f"{NOT_PROVED} {record.source}: {fault}"
-        return Route(Disposition.QUARANTINED, route.destinations, why)
 
     def _route(self, record: Record) -> Route:
         # With plain numbers: each operation on flags makes a new flag, slowly.

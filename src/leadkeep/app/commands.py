@@ -81,11 +81,11 @@ async def check_parts(settings: Settings) -> None:
     from leadkeep.intake.server import server_tls
     from leadkeep.intake.ways import ways_of
     from leadkeep.sources.routes import SourceTable
-    from leadkeep.sources.verification.verifier import verifiers_of
+    from leadkeep.sources.vendor import vendors_of
 
     ReplyTable.of(settings)
     SourceTable.of(settings)
-    verifiers_of(settings)
+    vendors_of(settings)
     ways_of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():

@@ -154,14 +154,14 @@ def make_absorber(
     from leadkeep.journal.archive import ArchiveReader
     from leadkeep.sources.contact import ContactReader
     from leadkeep.sources.routes import SourceTable
-    from leadkeep.sources.verification.verifier import verifiers_of
+    from leadkeep.sources.vendor import vendors_of
 
     return Absorber(
         readers=journal_readers(settings) if readers is None else readers,
         store=store,
         sources=SourceTable.of(settings),
         contacts=ContactReader(settings.worker.default_region),
-        verifiers=verifiers_of(settings),
+        vendors=vendors_of(settings),
         clock=SystemClock(),
         lock_path=settings.run_folder / "absorber.lock",
         on_absorbed=on_absorbed,

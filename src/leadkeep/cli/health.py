@@ -11,7 +11,7 @@ import msgspec
 
 from leadkeep.cli.render import count, duration, rough_size
 from leadkeep.disks.survey import Rooms
-from leadkeep.models import DestinationView
+from leadkeep.models import AtStake, DestinationView
 from leadkeep.states import Status
 
 LATE_AFTER_SECONDS = 15 * 60
@@ -57,6 +57,8 @@ class Found(msgspec.Struct, frozen=True):
     """The command to type if there is such an error."""
     journal_error: str = ""
     rooms: Rooms = Rooms()
+    certificates: AtStake = AtStake(0, None)
+    """Leads that wait and whose certificate of consent is near its end."""
 
     def knows(self, destination: str) -> bool:
         """Whether somebody delivers to it; what runs may have been told more than this command."""
@@ -105,6 +107,13 @@ def _wishes(found: Found, command: Callable[..., str]) -> Iterator[Reason]:
     if homeless.get(Status.PENDING, 0) and not found.configured:
         words = "leads are kept until you say where they go"
         yield Reason(words, command("serve", "--forward-to", "URL"))
+    if found.certificates.leads and found.certificates.first_at_ms is not None:
+        seconds = (found.certificates.first_at_ms - found.now_ms) / 1_000
+        words = (
+            f"{count(found.certificates.leads, 'waiting lead has', 'waiting leads have')} a "
+            f"certificate of consent that can be claimed for {duration(seconds)} or a little longer"
+        )
+        yield Reason(words, command("leads", "list", "--certificate-within", "12h"))
     full = [journal for journal in found.rooms.journals if journal.is_full]
     if len(full) < len(found.rooms.journals):
         for journal in full:

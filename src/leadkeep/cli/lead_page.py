@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from leadkeep.cli.masking import mask_email, mask_headers, mask_phone, mask_text
+from leadkeep.cli.masking import HIDDEN, mask_email, mask_headers, mask_phone, mask_text
 from leadkeep.cli.render import SIGNS, duration, local_time
 from leadkeep.cli.visible import visible
 from leadkeep.models import AttemptView, DeliveryView, LeadView
@@ -47,6 +47,11 @@ def lead_json(lead: LeadView, *, reveal: bool) -> dict[str, object]:
         "headers": mask_headers(texts["headers"]),
         "payload_text": mask_text(texts["payload_text"]),
         "contact": msgspec.to_builtins(contact),
+        "facts": msgspec.to_builtins(
+            msgspec.structs.replace(
+                lead.facts, address=HIDDEN if lead.facts.address else "", ip_address=""
+            )
+        ),
         "deliveries": msgspec.to_builtins(deliveries),
         "attempts": {
             str(delivery): [
@@ -94,8 +99,32 @@ def _facts(lead: LeadView, reveal: bool) -> Iterator[tuple[str, str]]:
     yield "source", lead.source or "none claims its path"
     if lead.disposition is not Disposition.ROUTED:
         yield "disposition", lead.disposition.value
+    if lead.same_delivery_as is not None:
+        yield "repeats", f"lead {lead.same_delivery_as:013d}, byte for byte"
+    if lead.same_person_as is not None:
+        yield "same person", f"lead {lead.same_person_as:013d}, and perhaps earlier ones"
+    yield from _said(lead, reveal)
     yield "sent from", lead.peer
     yield "body", f"{len(lead.body):,} bytes"
+
+
+def _said(lead: LeadView, reveal: bool) -> Iterator[tuple[str, str]]:
+    """What the payload says beside who it is about."""
+    facts = lead.facts
+    place = ", ".join(filter(None, (facts.city, facts.region, facts.postal_code)))
+    if reveal and facts.address:
+        place = ", ".join(filter(None, (facts.address, place)))
+    yield "place", place
+    yield "campaign", facts.campaign
+    yield "price", facts.price
+    yield "test", "the vendor says that it is no real lead" if facts.is_test else ""
+    yield "certificate", facts.trusted_form
+    if lead.certificate_expires_at_ms is not None:
+        yield "claim it by", local_time(lead.certificate_expires_at_ms)
+    yield "Jornaya", facts.jornaya
+    yield "consent", facts.consent
+    yield "landing page", facts.landing_page
+    yield "IP address", facts.ip_address if reveal else ""
 
 
 def _timeline(lead: LeadView, reveal: bool) -> "Iterator[Text]":

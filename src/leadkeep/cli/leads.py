@@ -6,6 +6,7 @@ import sys
 import click
 import msgspec
 
+from leadkeep.cli.copies import deliver_anyway, unlink
 from leadkeep.cli.deciding import decision
 from leadkeep.cli.lead_page import lead_json, lead_lines
 from leadkeep.cli.masking import mask_email, mask_phone
@@ -180,6 +181,8 @@ def _write_body(lead: LeadView) -> None:
 
 
 leads.add_command(release)
+leads.add_command(deliver_anyway)
+leads.add_command(unlink)
 
 for _verb in (Verb.RETRY, Verb.CANCEL, Verb.HOLD, Verb.RESUME):
     leads.add_command(decision(_verb))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from leadkeep.cli.times import When
+from leadkeep.cli.times import Ahead, When
 from leadkeep.models import Selection
 from leadkeep.states import Status
 
@@ -47,6 +47,13 @@ _FILTERS: tuple[Callable[[AnyFunction], AnyFunction], ...] = (
         metavar="TEXT",
         help="Only deliveries that are held for a reason with TEXT in it.",
     ),
+    click.option(
+        "--certificate-within",
+        "certificate_before",
+        type=Ahead(),
+        metavar="DURATION",
+        help="Only leads whose certificate of consent can no longer be claimed then: 12h, 2d, …",
+    ),
 )
 
 
@@ -62,6 +69,7 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
         since: int | None,
         before: int | None,
         held_because: str,
+        certificate_before: int | None,
         **kwargs: object,
     ) -> object:
         selection = Selection(
@@ -71,6 +79,7 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
             received_from_ms=since,
             received_before_ms=before,
             held_because=held_because,
+            certificate_before_ms=certificate_before,
         )
         return function(*args, selection=selection, **kwargs)
 

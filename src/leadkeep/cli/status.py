@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from leadkeep.store.base import Store
 
 _SEGMENTS_CHECKED = 16
+_CERTIFICATES_NEAR_MS = 12 * 3_600_000
 _NONE = dict.fromkeys(Status, 0)
 
 
@@ -80,6 +81,9 @@ async def look(settings: Settings) -> Found:
                     counts=await store.counts(),
                     destinations=tuple(await store.destinations()),
                     today=await _today(store),
+                    certificates=await store.certificates_at_stake(
+                        now_ms=found.now_ms, before_ms=found.now_ms + _CERTIFICATES_NEAR_MS
+                    ),
                 )
             elif (lost := why_lost(settings)) is not None:
                 found = msgspec.structs.replace(
@@ -176,6 +180,7 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "store_error": found.store_error,
         "journal_error": found.journal_error,
         "rooms": found.rooms,
+        "certificates": found.certificates,
     }
 
 

@@ -61,6 +61,24 @@ class When(click.ParamType[int]):
             )
 
 
+class Ahead(click.ParamType[int]):
+    """A command-line value: a duration from now, as milliseconds since 1970 UTC."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Parse it against the clock of now."""
+        if isinstance(value, int):
+            return value
+        ahead = _AGO.fullmatch(str(value).strip().lower())
+        if ahead is None or "ago" in ahead[0]:
+            self.fail(f"{value!r} is no duration. Say 12h, 90min or 2d.", param, ctx)
+        now = datetime.now(UTC)
+        return int(now.timestamp() * 1_000) + int(ahead[1]) * _SECONDS[ahead[2][0]] * 1_000
+
+
 class UtcDay(click.ParamType[str]):
     """A command-line value: a UTC day as `YYYY-MM-DD`."""
 

@@ -35,6 +35,15 @@ RESCUED = Counter(
     "leadkeep_delivery_rescued_total", "Deliveries taken back from workers that were not heard of."
 )
 
+COPIES_SETTLED = Counter(
+    "leadkeep_delivery_copies_settled_total",
+    "Deliveries not made because the same delivery was made before.",
+)
+CERTIFICATES_NEAR = Gauge(
+    "leadkeep_certificates_near_their_end",
+    "Leads that wait and whose certificate of consent can be claimed for 12 hours or less.",
+)
+
 
 def error_label(error_class: str) -> str:
     """`http_503` becomes `http_5xx`, so that a destination cannot invent label values."""

@@ -20,6 +20,7 @@ from leadkeep.delivery.once import Budget, DeliveryRun, Progress, Tally, feed_on
 from leadkeep.delivery.recorder import Recorder
 from leadkeep.delivery.rescuer import Rescuer
 from leadkeep.delivery.scribe import Scribe
+from leadkeep.delivery.upkeep import Upkeep
 from leadkeep.destinations.base import Destination
 from leadkeep.errors import LeadkeepError, StoreUnavailable
 from leadkeep.journal.outcomes import OutcomeLog
@@ -71,6 +72,7 @@ class DeliveryWorker:
         self._rescuer = Rescuer(
             store, every_seconds=min(RESCUE_SECONDS, lease_ms / 3000), rescued=self.wake
         )
+        self._upkeep = Upkeep(store, clock)
         wall = wall or WallTime(clock)
         self._lanes = [
             Lane(
@@ -102,6 +104,7 @@ class DeliveryWorker:
         """
         async with self._crew() as crew:
             rescuing = crew.create_task(self._rescuer.run(), name="rescue")
+            upkeep = crew.create_task(self._upkeep.run(), name="look after")
             feeding = [
                 crew.create_task(lane.feed(stop), name=f"feed {lane.destination}")
                 for lane in self._lanes
@@ -109,6 +112,7 @@ class DeliveryWorker:
             await stop.wait()
             self.wake()
             rescuing.cancel()
+            upkeep.cancel()
             await _ended(feeding)
             await self._release_unstarted()
             await self._finish(within_seconds=self._drain_seconds)
@@ -129,6 +133,7 @@ class DeliveryWorker:
                 the error says that it is not.
         """
         tally = Tally(rescued=await self._rescuer.rescue(), progress=progress)
+        await self._upkeep.settle_copies()
         self._recorder.listeners.append(tally.add)
         budget = Budget(limit)
         async with self._crew() as crew:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from leadkeep.settings.likeness import DuplicatesSettings
 from leadkeep.settings.row import setting
 from leadkeep.settings.verification import VerificationSettings
 
@@ -96,6 +97,13 @@ class SourceSettings:
         kind="texts_list",
         example='["NAME"]',
     )
+    test_leads: str = setting(
+        "deliver",
+        "What becomes of leads that the vendor marks as tests.",
+        kind="choice",
+        choices=("deliver", "hold"),
+    )
     reply: ReplySettings = field(default_factory=ReplySettings)
+    duplicates: DuplicatesSettings = field(default_factory=DuplicatesSettings)
     verify: VerificationSettings = field(default_factory=VerificationSettings)
     handshake: HandshakeSettings = field(default_factory=HandshakeSettings)

@@ -8,8 +8,8 @@ what the many spellings mean; this module makes it fit to be shown.
 import msgspec
 import structlog
 
-from leadkeep.models import Contact
-from leadkeep.sources.facts import NO_FACTS, Facts, find_facts
+from leadkeep.models import NO_FACTS, Contact, Facts
+from leadkeep.sources.facts import find_facts
 from leadkeep.sources.fields import Fields, find_fields
 from leadkeep.sources.payload import Tree, read_query, read_tree
 from leadkeep.sources.phone import PhoneNumbers

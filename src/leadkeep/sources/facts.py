@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
+from leadkeep.models import NO_FACTS, Facts
 from leadkeep.sources.payload import Tree
 
 _MOST_KEYS = 4_000
@@ -26,31 +27,6 @@ _SHAPES_KNOWN = 512
 _SHAPE_KEYS = 64
 _SHAPE_CHARS = 2_000
 
-
-class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What was found; empty where nothing was."""
-
-    first_name: str = ""
-    last_name: str = ""
-    address: str = ""
-    city: str = ""
-    region: str = ""
-    postal_code: str = ""
-    campaign: str = ""
-    price: str = ""
-    trusted_form: str = ""
-    """URL of a TrustedForm certificate; it must be claimed within 72 hours of its making."""
-    jornaya: str = ""
-    """Jornaya's LeadiD token."""
-    consent: str = ""
-    """What the person agreed to, in the words of the form, or whether they did."""
-    landing_page: str = ""
-    ip_address: str = ""
-    is_test: bool = False
-    """The sender says that it is no real lead."""
-
-
-NO_FACTS = Facts()
 
 _SPELLINGS: Mapping[str, str] = {
     "address": """address address1 addressline1 streetaddress street addrline1 mailingaddress

@@ -13,7 +13,9 @@ from uuid import UUID
 from leadkeep.models import (
     AbsorbBatch,
     AbsorbReport,
+    AtStake,
     Claim,
+    CopiesSettled,
     DeliveryView,
     DestinationView,
     LeadView,
@@ -84,6 +86,13 @@ class Store(Protocol):
     async def rescue(self) -> int:
         """Return leases that ran out, or are of another boot, to pending; returns how many."""
 
+    async def settle_copies(self) -> CopiesSettled:
+        """Look what became of the originals of the copies that wait.
+
+        A copy whose original is confirmed everywhere is cancelled, with the reason. One whose
+        original a person has held or cancelled is no duplicate any more, and is held for a person.
+        """
+
     async def next_due_at_ms(self, destination: str) -> int | None:
         """When the next pending delivery of a destination is due; None: none waits."""
 
@@ -132,6 +141,18 @@ class Store(Protocol):
             UsageError: the selection or `destinations` is empty.
         """
 
+    async def deliver_anyway(self, refs: Sequence[str], *, unlink: bool, actor: str) -> int:
+        """Deliver copies as leads of their own, due at once; returns how many leads.
+
+        Args:
+            refs: lead ids or numbers; those that are no copies are not counted.
+            unlink: forget, too, what they are copies of.
+            actor: who asked, for the log of actions.
+
+        Raises:
+            UsageError: a reference is neither an id nor a number.
+        """
+
     async def hold_destination(self, name: str, *, reason: str, actor: str) -> None:
         """Let its leads wait, without using up tries, until it is resumed."""
 
@@ -148,6 +169,9 @@ class Store(Protocol):
 
         Leads without destination stand under the name ``""``.
         """
+
+    async def certificates_at_stake(self, *, now_ms: int, before_ms: int) -> AtStake:
+        """Leads that are not settled and whose certificate of consent ends between these times."""
 
     async def find(
         self, selection: Selection, *, limit: int, after: int | None = None

@@ -12,7 +12,7 @@ from leadkeep.clock import SystemClock
 from leadkeep.errors import AlreadyRunning, JournalUnavailable, RecordRefused, StoreUnavailable
 from leadkeep.journal.base import Damage, Group, SegmentInfo, TornTail
 from leadkeep.journal.doorbell import Doorbell
-from leadkeep.models import AbsorbBatch, AbsorbReport, Contact, Record
+from leadkeep.models import NO_FACTS, AbsorbBatch, AbsorbReport, Contact, Facts, Record
 from leadkeep.settings.model import JournalSettings
 from leadkeep.sources.contact import ContactReader
 from leadkeep.states import Disposition, Status
@@ -185,8 +185,8 @@ async def test_what_was_read_from_a_lead_can_be_refused_without_holding_back_its
     bench: Bench,
 ) -> None:
     class Careless(ContactReader):
-        def read(self, content_type: str, target: bytes, body: bytes) -> Contact:
-            return Contact(name=CANARY + "\ud800" if b"bad" in body else "")
+        def read_all(self, content_type: str, target: bytes, body: bytes) -> tuple[Contact, Facts]:
+            return Contact(name=CANARY + "\ud800" if b"bad" in body else ""), NO_FACTS
 
     journal = bench.journal()
     bad = a_record(body=b"bad")

@@ -213,14 +213,14 @@ def test_a_journal_that_went_on_after_the_backup_is_read_on_and_archived_whole(
     journal = DiskJournal(
         scene.folder / "disk" / "journal", segment_bytes=2 * 1024**2, clock=SystemClock()
     )
-    for _ in range(2):
-        journal.commit([encode(a_record(source="vendor"))])
+    for body in (b"1", b"2"):
+        journal.commit([encode(a_record(source="vendor", body=body))])
     scene.deliver()
     with monkeypatch.context() as yesterday:
         yesterday.setattr("leadkeep.app.recovery.SystemClock", Yesterday)
         backup = scene.backup()
-    for _ in range(2):
-        journal.commit([encode(a_record(source="vendor"))])
+    for body in (b"3", b"4"):
+        journal.commit([encode(a_record(source="vendor", body=body))])
     journal.close()
     scene.deliver()
     expected = scene.requests()

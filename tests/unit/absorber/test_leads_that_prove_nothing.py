@@ -13,7 +13,7 @@ from leadkeep.models import NewLead, Position, RecordFlag
 from leadkeep.settings.load import load
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.routes import SourceTable
-from leadkeep.sources.verification.verifier import verifiers_of
+from leadkeep.sources.vendor import vendors_of
 from leadkeep.states import Disposition
 from tests.store.builders import RECEIVED_AT_US, a_record
 
@@ -37,7 +37,7 @@ def maker(tmp_path: Path) -> LeadMaker:
     file = tmp_path / "leadkeep.toml"
     file.write_text(TOML)
     settings = load(config=file, environ={}, flags={}, cwd=tmp_path)
-    return LeadMaker(SourceTable.of(settings), ContactReader("US"), verifiers_of(settings))
+    return LeadMaker(SourceTable.of(settings), ContactReader("US"), vendors_of(settings))
 
 
 def _made(maker: LeadMaker, secret: bytes = b"whsec_1", **overrides: Any) -> NewLead:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from leadkeep.models import Facts
 from leadkeep.sources.contact import ContactReader
-from leadkeep.sources.facts import Facts
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 JSON = "application/json"

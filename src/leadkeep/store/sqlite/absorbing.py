@@ -10,10 +10,21 @@ from typing import NamedTuple
 from uuid import UUID
 
 import apsw
+import msgspec
 
-from leadkeep.models import AbsorbBatch, AbsorbReport, NewLead, Record, RecordKind, SegmentProgress
-from leadkeep.states import Status
+from leadkeep.models import (
+    NO_FACTS,
+    AbsorbBatch,
+    AbsorbReport,
+    NewLead,
+    Record,
+    RecordKind,
+    SegmentProgress,
+)
+from leadkeep.states import Disposition, Status
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
+from leadkeep.store.sqlite.likening import Kin, kin_of
+from leadkeep.store.sqlite.settling_copies import held_because
 
 _KINDS = {
     RecordKind.PROBE: "probe",
@@ -23,10 +34,12 @@ _KINDS = {
 _FIRST_NUMBER = 1_000_000_000_000
 _LAST_NUMBER = 9_999_999_999_999
 _ROWS_AT_ONCE = 100
-"""Rows that one statement inserts; a lead has 23 columns, and SQLite takes 32,766 values."""
+"""Rows that one statement inserts; a lead has 29 columns, and SQLite takes 32,766 values."""
 
 
 _HELD, _PENDING = Status.HELD.value, Status.PENDING.value
+_DUPLICATE = Disposition.DUPLICATE.value
+_facts_text = msgspec.json.Encoder().encode
 
 
 class _Insert(NamedTuple):
@@ -69,8 +82,14 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
     if fresh:
         numbers, renumbered = _numbers(connection, tuple(fresh.values()), now_ms)
         first: int = first_value(connection, "last_lead") + 1
-        _insert(connection, _INSERT_LEAD, _lead_values(fresh, numbers, first, segment, now_ms))
-        _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, first, now_ms))
+        kin = kin_of(connection, fresh, numbers, first)
+        values = _lead_values(fresh, numbers, kin, first, segment, now_ms)
+        _insert(connection, _INSERT_LEAD, values)
+        _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, kin, first, now_ms))
+        connection.executemany(
+            SQL["open_copy"],
+            [(row, one.copy_of.row) for row, one in enumerate(kin, first) if one.copy_of],
+        )
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)
     connection.executemany(SQL["insert_notice"], map(_notice_row, batch.notices))
@@ -202,21 +221,27 @@ def _first_free(stored: int, wanted: Sequence[int], now_ms: int) -> int:
     return max(stored, now_ms, _FIRST_NUMBER, *possible) + 1
 
 
-def _lead_values(
-    leads: Mapping[str, NewLead], numbers: Sequence[int], first: int, segment: int, now_ms: int
+def _lead_values(  # noqa: PLR0917 - all of them are columns
+    leads: Mapping[str, NewLead],
+    numbers: Sequence[int],
+    kin: Sequence[Kin],
+    first: int,
+    segment: int,
+    now_ms: int,
 ) -> list[Value]:
     """The values of all rows, one row after the other."""
     values: list[Value] = []
-    for row, ((lead_id, lead), number) in enumerate(
-        zip(leads.items(), numbers, strict=True), first
+    for row, ((lead_id, lead), number, like) in enumerate(
+        zip(leads.items(), numbers, kin, strict=True), first
     ):
-        record, contact = lead.record, lead.contact
+        record, contact, facts = lead.record, lead.contact, lead.facts
+        likeness, original = lead.likeness, like.copy_of
         values += (
             row,
             lead_id,
             number,
             record.source,
-            lead.disposition,
+            lead.disposition if original is None else _DUPLICATE,
             lead.acknowledged,
             lead.hold_reason,
             record.received_at_us // 1_000,
@@ -235,18 +260,29 @@ def _lead_values(
             record.headers,
             lead.payload_text,
             record.body,
+            None if facts is NO_FACTS else _facts_text(facts).decode(),
+            facts.is_test,
+            lead.certificate_expires_at_ms,
+            None if original is None else original.row,
+            like.same_person_as,
+            (likeness.fingerprint or None) if likeness is not None else None,
         )
     return values
 
 
-def _delivery_values(leads: Mapping[str, NewLead], first: int, now_ms: int) -> list[Value]:
+def _delivery_values(
+    leads: Mapping[str, NewLead], kin: Sequence[Kin], first: int, now_ms: int
+) -> list[Value]:
     """The values of all rows, one row after the other."""
     nowhere: tuple[str | None, ...] = (None,)
     values: list[Value] = []
-    for row, lead in enumerate(leads.values(), first):
+    for row, (lead, like) in enumerate(zip(leads.values(), kin, strict=True), first):
         status, due_at_ms = _start(lead, now_ms)
+        why = lead.hold_reason
+        if like.copy_of is not None:
+            status, due_at_ms, why = _HELD, None, held_because(like.copy_of.lead_number)
         for destination in lead.destinations or nowhere:
-            values += (row, destination, status, due_at_ms, lead.hold_reason, now_ms, now_ms)
+            values += (row, destination, status, due_at_ms, why, now_ms, now_ms)
     return values
 
 

@@ -8,9 +8,9 @@ import msgspec
 from leadkeep.errors import UsageError
 from leadkeep.models import Selection
 from leadkeep.states import Status, Verb
-from leadkeep.store.sqlite import operating
+from leadkeep.store.sqlite import operating, settling_copies
 from leadkeep.store.sqlite.hand import Hand, distinct
-from leadkeep.store.sqlite.selecting import END, Picker
+from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id
 
 _COUNTED_AT_ONCE = 5_000
 
@@ -137,3 +137,16 @@ class Desk(Hand):
                 ids = [place.delivery for place in page]
                 done += len(ids) if change is None else await change(ids, status)
         return done
+
+    async def deliver_anyway(self, refs: Sequence[str], *, unlink: bool, actor: str) -> int:
+        """Deliver copies as leads of their own; see `Store.deliver_anyway`."""
+        return await self._writer.transact(
+            partial(
+                settling_copies.deliver_anyway,
+                lead_ids=[ref.lower() for ref in refs if is_lead_id(ref)],
+                lead_numbers=[int(ref) for ref in refs if not is_lead_id(ref)],
+                unlink=unlink,
+                actor=actor,
+                now_ms=self._now_ms,
+            )
+        )

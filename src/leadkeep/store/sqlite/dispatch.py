@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
-from leadkeep.models import Claim, Outcome, Recorded
-from leadkeep.store.sqlite import delivering, operating
+from leadkeep.models import Claim, CopiesSettled, Outcome, Recorded
+from leadkeep.store.sqlite import delivering, operating, settling_copies
 from leadkeep.store.sqlite.hand import Hand
 
 
@@ -55,3 +55,22 @@ class Dispatch(Hand):
             rescued += some
             if some < operating.CHUNK:
                 return rescued
+
+    async def settle_copies(self) -> CopiesSettled:
+        """Look what became of the originals of copies; see `Store.settle_copies`."""
+        cancelled = shown = after = 0
+        while True:
+            some = await self._writer.transact(
+                partial(
+                    settling_copies.settle,
+                    after=after,
+                    limit=operating.CHUNK,
+                    now_ms=self._now_ms,
+                )
+            )
+            if some.cancelled and self._on_decided is not None:
+                await self._on_decided(some.cancelled)
+            cancelled, shown = cancelled + len(some.cancelled), shown + some.shown
+            if not some.last:
+                return CopiesSettled(cancelled=cancelled, shown=shown)
+            after = some.last

@@ -6,13 +6,17 @@ from typing import Any
 from uuid import UUID
 
 import apsw
+import msgspec
 
 from leadkeep.errors import NotFound, UsageError
 from leadkeep.models import (
+    NO_FACTS,
+    AtStake,
     AttemptView,
     Contact,
     DeliveryView,
     DestinationView,
+    Facts,
     LeadView,
     Position,
     Selection,
@@ -138,10 +142,21 @@ def lead(connection: apsw.Connection, ref: str) -> LeadView:
         payload_text=row[13],
         answer_status=row[14],
         contact=Contact(*row[15:19]),
+        facts=NO_FACTS if row[21] is None else msgspec.json.decode(row[21], type=Facts),
+        certificate_expires_at_ms=row[22],
+        same_delivery_as=row[23],
+        same_person_as=row[24],
         position=Position(UUID(row[19]), row[20]),
         deliveries=tuple(views),
         attempts={delivery: _attempts(connection, delivery) for delivery in deliveries},
     )
+
+
+def certificates_at_stake(connection: apsw.Connection, *, now_ms: int, before_ms: int) -> AtStake:
+    """Leads that wait while their certificates of consent run out."""
+    row = first_row(connection, "certificates_at_stake", {"now_ms": now_ms, "before_ms": before_ms})
+    assert row is not None
+    return AtStake(*row)
 
 
 def notice_counts(connection: apsw.Connection) -> dict[str, int]:

@@ -79,6 +79,7 @@ class Picker:
             "lead_numbers": json.dumps(numbers),
             "routed_only": routed_only,
             "held_because": selection.held_because,
+            "certificate_before_ms": selection.certificate_before_ms,
             "sources": _listed(selection.sources),
             "destinations": _listed(selection.destinations),
         }

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from leadkeep.models import (
+    AtStake,
     DeliveryView,
     DestinationView,
     LeadView,
@@ -51,6 +52,12 @@ class Sight:
     async def destinations(self) -> list[DestinationView]:
         """Every destination that is held or has deliveries; see `Store.destinations`."""
         return await self._readers.look(looking.destinations)
+
+    async def certificates_at_stake(self, *, now_ms: int, before_ms: int) -> AtStake:
+        """Leads that wait while their certificates run out; see `Store.certificates_at_stake`."""
+        return await self._readers.look(
+            partial(looking.certificates_at_stake, now_ms=now_ms, before_ms=before_ms)
+        )
 
     async def find(
         self, selection: Selection, *, limit: int, after: int | None = None

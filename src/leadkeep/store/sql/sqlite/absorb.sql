@@ -52,8 +52,9 @@ SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'leads'), 0);
 INSERT INTO leads
   (id, lead_id, lead_number, source, disposition, acknowledged, quarantine_reason, received_at_ms,
    absorbed_at_ms, name, phone, email, vendor_lead_id, segment, group_offset, peer, method, flags,
-   answer_status, target, headers, payload_text, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+   answer_status, target, headers, payload_text, body, facts, is_test, certificate_expires_at_ms,
+   duplicate_of, same_person_as, fingerprint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_delivery
 -- One delivery; parameters in the order of the columns.
@@ -70,7 +71,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: acknowledge_lead
 -- A copy turned up that the vendor got a 2xx for: that one counts.
 UPDATE leads
-SET acknowledged = 1, disposition = :disposition, quarantine_reason = :quarantine_reason
+SET acknowledged = 1,
+    disposition = iif(disposition = 'duplicate', disposition, :disposition), quarantine_reason = :quarantine_reason
 WHERE id = :lead;
 
 -- name: deliveries_held_since_absorbed

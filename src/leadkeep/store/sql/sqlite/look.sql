@@ -32,7 +32,9 @@ ORDER BY d.lead DESC, d.id DESC;
 SELECT l.id, l.lead_id, l.lead_number, l.source, l.disposition, l.acknowledged, l.received_at_ms,
        l.absorbed_at_ms, l.peer, l.method, l.target, l.headers, l.body,
        coalesce(l.payload_text, CAST(l.body AS TEXT)), l.answer_status, l.name, l.phone, l.email,
-       l.vendor_lead_id, s.segment, l.group_offset
+       l.vendor_lead_id, s.segment, l.group_offset, l.facts, l.certificate_expires_at_ms,
+       (SELECT lead_number FROM leads WHERE id = l.duplicate_of),
+       (SELECT lead_number FROM leads WHERE id = l.same_person_as)
 FROM leads AS l JOIN segments AS s ON s.id = l.segment
 WHERE l.lead_id = :ref;
 
@@ -41,7 +43,9 @@ WHERE l.lead_id = :ref;
 SELECT l.id, l.lead_id, l.lead_number, l.source, l.disposition, l.acknowledged, l.received_at_ms,
        l.absorbed_at_ms, l.peer, l.method, l.target, l.headers, l.body,
        coalesce(l.payload_text, CAST(l.body AS TEXT)), l.answer_status, l.name, l.phone, l.email,
-       l.vendor_lead_id, s.segment, l.group_offset
+       l.vendor_lead_id, s.segment, l.group_offset, l.facts, l.certificate_expires_at_ms,
+       (SELECT lead_number FROM leads WHERE id = l.duplicate_of),
+       (SELECT lead_number FROM leads WHERE id = l.same_person_as)
 FROM leads AS l JOIN segments AS s ON s.id = l.segment
 WHERE l.lead_number = :ref;
 

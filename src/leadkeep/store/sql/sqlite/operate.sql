@@ -14,6 +14,7 @@ WHERE l.id IN (
   AND (:destinations IS NULL
        OR ifnull(d.destination, '') IN (SELECT value FROM json_each(:destinations)))
   AND (:held_because = '' OR instr(d.hold_reason, :held_because) > 0)
+  AND (:certificate_before_ms IS NULL OR l.certificate_expires_at_ms < :certificate_before_ms)
   AND l.received_at_ms >= :received_from_ms AND l.received_at_ms < :received_before_ms
 ORDER BY d.lead DESC, d.id DESC
 LIMIT :limit;
@@ -31,6 +32,7 @@ WHERE d.status = :status
   AND (:destinations IS NULL
        OR ifnull(d.destination, '') IN (SELECT value FROM json_each(:destinations)))
   AND (:held_because = '' OR instr(d.hold_reason, :held_because) > 0)
+  AND (:certificate_before_ms IS NULL OR l.certificate_expires_at_ms < :certificate_before_ms)
   AND l.received_at_ms >= :received_from_ms AND l.received_at_ms < :received_before_ms
 ORDER BY d.lead DESC, d.id DESC
 LIMIT :limit;
@@ -46,6 +48,7 @@ WHERE d.lead BETWEEN :first_lead AND :last_lead
   AND (:destinations IS NULL
        OR ifnull(d.destination, '') IN (SELECT value FROM json_each(:destinations)))
   AND (:held_because = '' OR instr(d.hold_reason, :held_because) > 0)
+  AND (:certificate_before_ms IS NULL OR l.certificate_expires_at_ms < :certificate_before_ms)
   AND l.received_at_ms >= :received_from_ms AND l.received_at_ms < :received_before_ms
 ORDER BY d.lead DESC, d.id DESC
 LIMIT :limit;

@@ -1,0 +1,132 @@
+"""Which new leads are the same delivery, or the same person, as an earlier one.
+
+Runs inside the absorber's write transaction, so that two copies that come at the same time are not
+both originals. A fingerprint only finds; what is compared in the end is every byte.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import apsw
+
+from leadkeep.models import NewLead
+from leadkeep.store.sqlite.connections import SQL, Bindings
+
+
+class Original(NamedTuple):
+    """The lead that a new one repeats."""
+
+    row: int
+    lead_number: int
+
+
+class Kin(NamedTuple):
+    """What a new lead is like."""
+
+    copy_of: Original | None
+    same_person_as: int | None
+    """Row of the latest earlier lead of that person."""
+
+
+_NOBODY = Kin(None, None)
+
+_LATEST = {"phone": SQL["latest_by_phone"], "email": SQL["latest_by_email"]}
+_LATEST_OF_SOURCE = {
+    "phone": SQL["latest_by_phone_of_source"],
+    "email": SQL["latest_by_email_of_source"],
+}
+
+
+def kin_of(
+    connection: apsw.Connection, leads: Mapping[str, NewLead], numbers: Iterable[int], first: int
+) -> list[Kin]:
+    """What each new lead is like, in their order.
+
+    Args:
+        leads: by the text of their ids, in the order in which they are written.
+        numbers: the lead numbers that they get.
+        first: the row that the first one gets; the others follow.
+    """
+    if not any(lead.likeness for lead in leads.values()):
+        return [_NOBODY] * len(leads)
+    originals = _Originals(connection, leads.values())
+    persons = _Persons(connection, leads.values())
+    kin = []
+    for row, (lead, number) in enumerate(zip(leads.values(), numbers, strict=True), first):
+        original = originals.of(lead, row, number)
+        kin.append(Kin(original, persons.latest(lead, row)))
+    return kin
+
+
+class _Originals:
+    """Possible originals: those in the store, and those before in this batch."""
+
+    def __init__(self, connection: apsw.Connection, leads: Iterable[NewLead]) -> None:
+        wanted = {lead.likeness.fingerprint for lead in leads if lead.likeness}
+        wanted.discard(0)
+        self._known: dict[int, list[tuple[int, Original, tuple[Any, ...]]]] = {}
+        rows = connection.execute(
+            SQL["same_fingerprint"], {"fingerprints": json.dumps(sorted(wanted))}
+        )
+        for fingerprint, row, number, received_at_ms, *request in rows:
+            entry = (received_at_ms, Original(row, number), tuple(request))
+            self._known.setdefault(fingerprint, []).append(entry)
+
+    def of(self, lead: NewLead, row: int, number: int) -> Original | None:
+        """The lead's original; if it has none, it may be one itself."""
+        likeness = lead.likeness
+        if likeness is None or not likeness.fingerprint:
+            return None
+        record = lead.record
+        request = (record.method, record.target, record.body)
+        known = self._known.setdefault(likeness.fingerprint, [])
+        for received_at_ms, original, its_request in known:
+            if received_at_ms >= likeness.delivery_since_ms and its_request == request:
+                return original
+        known.append((record.received_at_us // 1_000, Original(row, number), request))
+        return None
+
+
+class _Persons:
+    """The latest lead of each phone number and email address."""
+
+    def __init__(self, connection: apsw.Connection, leads: Iterable[NewLead]) -> None:
+        self._connection = connection
+        compared = [lead for lead in leads if lead.likeness and lead.likeness.person_since_ms]
+        self._latest: dict[tuple[str, str], tuple[int, str, int]] = {}
+        for kind, values in (
+            ("phone", {lead.contact.phone for lead in compared}),
+            ("email", {lead.contact.email for lead in compared}),
+        ):
+            values.discard("")
+            if values:
+                rows = connection.execute(_LATEST[kind], {"values": json.dumps(sorted(values))})
+                for value, row, source, received_at_ms in rows:
+                    self._latest[kind, value] = (row, source, received_at_ms)
+
+    def latest(self, lead: NewLead, row: int) -> int | None:
+        """The row of the latest earlier lead of that person, in the window."""
+        likeness = lead.likeness
+        if likeness is None or likeness.person_since_ms is None:
+            return None
+        found: list[int] = []
+        source = lead.record.source
+        mine = (row, source, lead.record.received_at_us // 1_000)
+        for kind, value in (("phone", lead.contact.phone), ("email", lead.contact.email)):
+            if not value:
+                continue
+            known = self._latest.get((kind, value))
+            if known is not None and known[1] != source and not likeness.across_sources:
+                known = self._of_source(kind, value, source)
+            if known is not None and known[2] >= likeness.person_since_ms:
+                found.append(known[0])
+            self._latest[kind, value] = mine
+        return max(found, default=None)
+
+    def _of_source(self, kind: str, value: str, source: str) -> tuple[int, str, int] | None:
+        where: Bindings = {"value": value, "source": source}
+        found: list[tuple[Any, ...]]
+        found = self._connection.execute(_LATEST_OF_SOURCE[kind], where).fetchall()
+        received_at_ms, row = found[0]
+        return None if row is None else (row, source, received_at_ms)

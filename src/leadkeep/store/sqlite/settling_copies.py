@@ -1,0 +1,99 @@
+"""Copies of a delivery: what becomes of them once it is known what became of the original.
+
+Each function runs inside the caller's write transaction. A copy waits held while its original is on
+its way. Confirmed, it is cancelled with the reason; if a person has stopped the original, the copy
+is shown to a person, too: nobody's decision is undone behind their back.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import apsw
+
+from leadkeep.models import Decision
+from leadkeep.states import Status
+from leadkeep.store.sqlite.connections import SQL, Bindings
+
+
+class Settled(NamedTuple):
+    """What a look at copies came to."""
+
+    cancelled: list[Decision]
+    """Their original is confirmed."""
+    shown: int
+    """Copies whose original a person has stopped."""
+    last: int
+    """The last one looked at; 0: none is left to look at."""
+
+
+def held_because(lead_number: int) -> str:
+    """The reason for which a copy waits."""
+    return f"the same delivery as lead {lead_number:013d}, which is on its way"
+
+
+def settle(connection: apsw.Connection, *, after: int, limit: int, now_ms: int) -> Settled:
+    """Look at copies that wait, in order."""
+    wanted: Bindings = {"after": after, "limit": limit}
+    rows: list[tuple[Any, ...]] = connection.execute(SQL["open_copies"], wanted).fetchall()
+    cancelled: list[Decision] = []
+    shown = 0
+    for lead, original, confirmed, stopped in rows:
+        if stopped is not None:
+            reason = f"the same delivery as lead {original:013d}, which is {stopped}"
+            change: Bindings = {"lead": lead, "reason": reason, "now_ms": now_ms}
+            connection.execute(SQL["show_copy"], change)
+            connection.execute(SQL["make_own_lead"], {"lead": lead})
+            shown += 1
+        elif confirmed:
+            waiting: list[tuple[Any, ...]] = connection.execute(
+                SQL["held_deliveries_of_copy"], {"lead": lead}
+            ).fetchall()
+            cancelled += [
+                Decision(delivery, lead_id, destination, Status.CANCELLED, now_ms)
+                for delivery, lead_id, destination in waiting
+            ]
+            reason = f"the same delivery as lead {original:013d}, which was delivered"
+            change = {"lead": lead, "reason": reason, "now_ms": now_ms}
+            connection.execute(SQL["cancel_copy"], change)
+        else:
+            continue
+        connection.execute(SQL["close_copy"], {"lead": lead})
+    return Settled(cancelled, shown, rows[-1][0] if len(rows) == limit else 0)
+
+
+def deliver_anyway(
+    connection: apsw.Connection,
+    lead_ids: Sequence[str],
+    lead_numbers: Sequence[int],
+    *,
+    unlink: bool,
+    actor: str,
+    now_ms: int,
+) -> int:
+    """Deliver copies as leads of their own; returns how many leads."""
+    meant: Bindings = {
+        "lead_ids": json.dumps(lead_ids),
+        "lead_numbers": json.dumps(lead_numbers),
+    }
+    leads = [lead for (lead,) in connection.execute(SQL["copies_meant"], meant).fetchall()]
+    for lead in leads:
+        connection.execute(SQL["close_copy"], {"lead": lead})
+        connection.execute(SQL["make_own_lead"], {"lead": lead})
+        if unlink:
+            connection.execute(SQL["unlink_lead"], {"lead": lead})
+        gone = connection.execute(SQL["let_copy_go"], {"lead": lead, "now_ms": now_ms})
+        connection.executemany(
+            SQL["note_copy_action"],
+            [
+                {
+                    "now_ms": now_ms,
+                    "actor": actor,
+                    "verb": "unlink" if unlink else "deliver-anyway",
+                    "delivery": delivery,
+                    "reason": "",
+                }
+                for delivery, _ in gone.fetchall()
+            ],
+        )
+    return len(leads)

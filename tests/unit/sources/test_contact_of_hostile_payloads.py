@@ -8,9 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leadkeep.models import Contact
+from leadkeep.models import Contact, Facts
 from leadkeep.sources import spellings
 from leadkeep.sources.contact import ContactReader, read_contact
+from leadkeep.sources.facts import find_facts
+from leadkeep.sources.payload import read_query, read_tree
 from leadkeep.sources.readable import TEXT_CHARS, payload_text
 
 CONTENT_TYPES = [
@@ -22,6 +24,7 @@ KEYS = st.sampled_from(
     [
         *("name", "first_name", "last_name", "phone", "email", "id", "contact", "data", "lead"),
         *("fields", "answers", "user_column_data", "value", "key", "payload", "q3_name", "", "\0"),
+        *("price", "city", "consent", "ip_address", "is_test", "trusted_form", "campaign", "zip"),
     ]
 )
 
@@ -36,6 +39,15 @@ def check_harmless(contact: Contact) -> None:
         text.encode()
 
 
+def check_harmless_facts(facts: Facts) -> None:
+    for name in Facts.__struct_fields__:
+        value = getattr(facts, name)
+        if isinstance(value, str):
+            assert len(value) <= 2_000
+            assert value.isprintable()
+            value.encode()
+
+
 @given(
     content_type=st.one_of(st.sampled_from(CONTENT_TYPES), st.text(max_size=40)),
     target=st.binary(max_size=200),
@@ -43,6 +55,7 @@ def check_harmless(contact: Contact) -> None:
         st.binary(max_size=400),
         st.builds(lambda tail: b'{"name":"' + tail, st.binary(max_size=100)),
         st.builds(lambda tail: b"name=A&phone=" + tail, st.binary(max_size=100)),
+        st.builds(lambda tail: b"<lead><price>1</price><city>" + tail, st.binary(max_size=100)),
         st.builds(lambda tail: b'--b\r\nX: y; name="name"\r\n\r\n' + tail, st.binary(max_size=100)),
     ),
 )
@@ -51,6 +64,7 @@ def check_harmless(contact: Contact) -> None:
 def test_arbitrary_bytes_never_raise(content_type: str, target: bytes, body: bytes) -> None:
     # Through `_read`: `read` itself would hide an error that we should know of.
     check_harmless(ContactReader("US")._read(content_type, target, body))
+    check_harmless_facts(find_facts(read_tree(content_type, body), read_query(target)))
     text = payload_text(content_type, target, body)
     assert text is None or "\0" not in text
 
@@ -76,6 +90,7 @@ TREES = st.recursive(
 @settings(max_examples=400, deadline=None)
 def test_arbitrary_json_never_raises(tree: Any) -> None:
     check_harmless(ContactReader("US")._read("application/json", b"/", json.dumps(tree).encode()))
+    check_harmless_facts(find_facts(tree))
 
 
 HOSTILE = {

@@ -42,7 +42,7 @@ def test_every_setting_has_a_sentence_of_help() -> None:
 def _load(text: str, folder: Path) -> Settings:
     config = folder / "leadkeep.toml"
     config.write_text(text, "utf-8")
-    environ = {"CRM_AUTHORIZATION": "secret"}
+    environ = {"CRM_API_KEY": "secret", "CRM_TOKEN": "secret"}
     return load(config=config, environ=environ, flags={}, cwd=folder, check_files=False)
 
 

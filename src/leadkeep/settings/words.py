@@ -13,6 +13,7 @@ from leadkeep.settings.allowed import (
     toml_text,
     words_of,
 )
+from leadkeep.settings.secret import stripped
 from leadkeep.settings.table import NAME_PATTERN, Row
 
 _YES = frozenset({"yes", "true", "on", "1"})
@@ -107,7 +108,7 @@ def _parse_texts(raw: object, row: Row) -> Mapping[str, str]:
             raise NotAllowed(what)
         pairs = [(name, value) for name, _, value in (line.partition("=") for line in lines)]
     texts: dict[str, str] = {}
-    for name, value in ((name.strip(), value.strip()) for name, value in pairs):
+    for name, value in ((name.strip(), stripped(value)) for name, value in pairs):
         twice = name.lower() in (known.lower() for known in texts)
         if twice or not _HEADER_NAME.fullmatch(name) or name.lower() in _FRAMING:
             raise NotAllowed(what)

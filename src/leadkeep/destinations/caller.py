@@ -28,6 +28,7 @@ from leadkeep.destinations.lead import Lead
 FAREWELL_SECONDS = 2.0
 """A process that is no longer wanted may tidy up for so long."""
 LAST_WORDS_SECONDS = 0.5
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _LAST_WORDS_BYTES = 8 * 1024
 _FRAME_MAX_BYTES = 4 * 1024**2
 
@@ -58,12 +59,12 @@ class Caller:
     def __init__(
         self,
         process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        control: _Streams,
+        output: _Streams,
     ) -> None:
         self._process = process
-        self._reader = reader
-        self._writer = writer
+        self._reader, self._writer = control
+        self._output, self._output_end = output
         self._written: deque[bytes] = deque()
         self._listening = asyncio.create_task(self._listen(), name="hear a Python process")
         self.calls = 0
@@ -80,26 +81,19 @@ class Caller:
             Ended: the process ended before it was ready.
             OSError: no process can be started.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
+        # Sockets, not the loop's own pipes: what it has forked may hold its ends for ever, and
+        # ours must be closed all the same.
+        control, its_control = socket.socketpair()
+        output, its_output = socket.socketpair()
+        with its_control, its_output:
+            streams = [await asyncio.open_connection(sock=end) for end in (control, output)]
             try:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "leadkeep.destinations.callee",
-                    str(theirs.fileno()),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,  # a signal to us is not for it, and one kill takes all
-                )
+                process = await _spawn(its_control.fileno(), its_output.fileno())
             except BaseException:
-                ours.close()
+                for _, writer in streams:
+                    writer.close()
                 raise
-        reader, writer = await asyncio.open_connection(sock=ours)
-        caller = cls(process, reader, writer)
+        caller = cls(process, *streams)
         try:
             said = await caller._ask(start)
             if isinstance(said, Broken):
@@ -148,8 +142,10 @@ class Caller:
             await self._process.wait()
         self._listening.cancel()
         await asyncio.wait([self._listening])
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        for end in (self._writer, self._output_end):
+            end.close()
+            with contextlib.suppress(OSError):
+                await end.wait_closed()
 
     async def _ask(self, message: msgspec.Struct) -> Ready | Broken | Answer:
         answering = asyncio.create_task(self._exchange(frame(message)))
@@ -198,11 +194,25 @@ class Caller:
 
     async def _listen(self) -> None:
         """Take what is written to standard output and error, so that it never has to wait."""
-        stream = self._process.stdout
-        assert stream is not None
         kept = 0
-        while some := await stream.read(_LAST_WORDS_BYTES):
-            self._written.append(some)
-            kept += len(some)
-            while kept - len(self._written[0]) >= _LAST_WORDS_BYTES:
-                kept -= len(self._written.popleft())
+        with contextlib.suppress(OSError):
+            while some := await self._output.read(_LAST_WORDS_BYTES):
+                self._written.append(some)
+                kept += len(some)
+                while kept - len(self._written[0]) >= _LAST_WORDS_BYTES:
+                    kept -= len(self._written.popleft())
+
+
+async def _spawn(control: int, output: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "leadkeep.destinations.callee",
+        str(control),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=(control,),
+        start_new_session=True,  # a signal to us is not for it, and one kill takes all
+    )

@@ -51,13 +51,10 @@ SENT = {
         b"GET /in?a=1 HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\nabc",
         b"GET /hook?a=1 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
     ),
-    "an absolute target with bytes over 127 in its query": (
-        b"POST http://door.example/in?n=\xc3\xa9\xff HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n",
-        b"POST /hook?n=\xc3\xa9\xff HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
-    ),
-    "a header over two lines": (
-        b"POST /in HTTP/1.1\r\nHost: d\r\nX-Long: one\r\n two\r\nContent-Length: 0\r\n\r\n",
-        b"POST /hook HTTP/1.1\r\nX-Long: one two\r\nContent-Length: 0\r\n\r\n",
+    "an absolute target": (
+        b"POST http://door.example/in?n=%C3%A9 HTTP/1.1\r\nHost: door.example\r\n"
+        b"Content-Length: 0\r\n\r\n",
+        b"POST /hook?n=%C3%A9 HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
     ),
     "chunks": (
         b"POST /in HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"

@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from leadkeep.clock import Clock
-from leadkeep.destinations.addresses import AddressRule, address_in
+from leadkeep.destinations.addresses import AddressRefused, AddressRule, address_in
 from leadkeep.destinations.base import Reply
 from leadkeep.destinations.exchange import Exchange, Wire
 from leadkeep.destinations.failures import Failure, failure_of_error, failure_of_status
@@ -26,6 +26,9 @@ from leadkeep.destinations.tls import client_tls
 from leadkeep.errors import SettingsError
 from leadkeep.models import Claim
 from leadkeep.settings.model import DestinationSettings
+
+LOOK_UP_SECONDS = 2.0
+"""`leadkeep check` waits so long for the host's name to be found."""
 
 _log = structlog.get_logger("leadkeep.destinations")
 
@@ -88,13 +91,29 @@ class HttpDestination:
         return self._answered(seen)
 
     async def examine(self) -> None:
-        """See whether the files of its TLS can be used.
+        """See whether the files of its TLS can be used, and where its host's name leads from here.
+
+        A name that is not found now may be found when it matters: that is no mistake.
 
         Raises:
-            SettingsError: they cannot.
+            SettingsError: the files cannot, or the name leads to addresses that are not allowed.
         """
         if self._form.origin.scheme == "https":
             client_tls(self._name, self._settings.tls)
+        host = self._form.origin.raw_host or ""
+        if address_in(host) is not None:
+            return
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                await CheckedResolver(self._rule, self._lookup).resolve(host)
+        except (OSError, UnicodeError):  # TimeoutError is one of the former
+            pass
+        except AddressRefused as refused:
+            raise SettingsError(
+                f"destinations.{self._name}.url: {host} leads to an address that is not allowed "
+                f"({refused})",
+                hint=f"If that is meant, set destinations.{self._name}.private_networks.",
+            ) from refused
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -113,6 +113,22 @@ async def test_a_metadata_address_must_be_named_in_the_settings(host: str) -> No
         HttpDestination("brain", settings, clock=SystemClock())
 
 
+async def test_check_says_before_the_first_lead_that_a_name_leads_to_ourselves() -> None:
+    settings = DestinationSettings(url="http://app.example/")
+    for lookup, refused in ((Names("10.0.0.1"), True), (Names("8.8.8.8"), False)):
+        destination = HttpDestination("brain", settings, clock=SystemClock(), lookup=lookup)
+        if refused:
+            with pytest.raises(SettingsError, match=r"destinations\.brain\.url: app\.example"):
+                await destination.examine()
+        else:
+            await destination.examine()
+
+
+async def test_a_name_that_is_not_found_now_is_no_mistake() -> None:
+    settings = DestinationSettings(url="http://no-such-host.invalid/")
+    await HttpDestination("brain", settings, clock=SystemClock()).examine()
+
+
 async def test_a_name_is_looked_up_once_for_a_connection() -> None:
     async with raw_server(replies(OK)) as server:
         names = Names("127.0.0.1")

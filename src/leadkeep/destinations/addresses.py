@@ -7,8 +7,6 @@ address (mapped, NAT64, 6to4, Teredo) are judged by that one as well, and zone i
 import ipaddress
 from collections.abc import Iterable
 
-from leadkeep.settings.model import DestinationSettings
-
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -73,11 +71,6 @@ class AddressRule:
             self._listed += tuple(ipaddress.ip_network(one) for one in _meanings(written))
         if _is_localhost(host):
             self._listed += _LOOPBACK
-
-    @classmethod
-    def of(cls, host: str, settings: DestinationSettings) -> "AddressRule":
-        """The rule for a host under a destination's settings."""
-        return cls(host, settings.private_networks)
 
     def refusal(self, address: str) -> str:
         """Why an address may not be connected to, as the kind it is of; empty if it may be.

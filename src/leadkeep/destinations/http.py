@@ -11,13 +11,13 @@ from pathlib import Path
 
 import structlog
 from aiohttp.abc import AbstractResolver
-from yarl import URL
 
 from leadkeep.clock import Clock
-from leadkeep.destinations.addresses import AddressRefused, AddressRule, address_in
+from leadkeep.destinations.addresses import AddressRefused, address_in
 from leadkeep.destinations.base import Reply
 from leadkeep.destinations.exchange import Exchange, Wire
 from leadkeep.destinations.failures import Failure, failure_of_error, failure_of_status
+from leadkeep.destinations.reaching import address_rule, wire_to
 from leadkeep.destinations.renewal import FileWatch, secret_files, tls_files, with_secrets_of_now
 from leadkeep.destinations.request import RequestForm
 from leadkeep.destinations.resolving import CheckedResolver
@@ -57,7 +57,7 @@ class HttpDestination:
         self._name = name
         self._settings = settings
         self._form = RequestForm(name, settings, clock=clock)
-        self._rule = _address_rule(name, self._form.origin, settings)
+        self._rule = address_rule(name, self._form.origin, settings)
         self._lookup = lookup
         self._secrets = _watch(secret_files(settings), clock)
         is_https = self._form.origin.scheme == "https"
@@ -122,13 +122,12 @@ class HttpDestination:
             await wire.close()
 
     def _new_wire(self) -> Wire:
-        https = self._form.origin.scheme == "https"
-        return Wire(
+        return wire_to(
             self._form.origin,
+            self._name,
+            self._settings,
             reply_max_bytes=self._reply_max_bytes,
-            resolver=CheckedResolver(self._rule, self._lookup),
-            tls=client_tls(self._name, self._settings.tls) if https else None,
-            server_name=self._settings.tls.server_name or None,
+            lookup=self._lookup,
         )
 
     def _renew(self, wire: Wire) -> None:
@@ -180,17 +179,6 @@ class HttpDestination:
             body=seen.body,
             retry_after_seconds=wait,
         )
-
-
-def _address_rule(name: str, origin: URL, settings: DestinationSettings) -> AddressRule:
-    rule = AddressRule.of(origin.raw_host or "", settings)
-    host = origin.raw_host or ""
-    if address_in(host) is not None and (refusal := rule.refusal(host)):
-        raise SettingsError(
-            f"destinations.{name}.url: {host} is not allowed ({refusal})",
-            hint=f"If that is meant, put it into destinations.{name}.private_networks.",
-        )
-    return rule
 
 
 def _watch(files: list[Path], clock: Clock) -> FileWatch | None:

@@ -1,5 +1,6 @@
 """Where a host's name leads is looked at for each connection, and connected to as looked at."""
 
+import asyncio
 import json
 import os
 import socket
@@ -88,9 +89,18 @@ async def test_it_is_when_the_settings_allow_it(allowed: object) -> None:
 
 async def test_addresses_that_are_not_allowed_are_passed_over_for_those_that_are() -> None:
     async with raw_server(replies(OK)) as server:
-        names = Names("10.0.0.1", "169.254.169.254", "127.0.0.1")
-        url = f"http://app.example:{server.port}/"
-        assert (await delivered(url, names, private_networks=("127.0.0.0/8",))).confirmed
+        knocks: list[object] = []
+
+        async def knocked(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            knocks.append(writer)
+            writer.close()
+
+        refused = await asyncio.start_server(knocked, "127.0.0.2", server.port)
+        async with refused:
+            names = Names("127.0.0.2", "10.0.0.1", "127.0.0.1")
+            url = f"http://app.example:{server.port}/"
+            assert (await delivered(url, names, private_networks=("127.0.0.1/32",))).confirmed
+        assert knocks == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])

@@ -80,7 +80,7 @@ def impolite(lead):
     threading.Thread(target=time.sleep, args=(1000,)).start()
 def fork_and_die(lead):
     if os.fork() == 0:
-        time.sleep(3)  # longer than anybody waits for the end of what it holds open
+        time.sleep(12)  # it holds open what we would have to wait for
     os._exit(0)
 class Crm:
     @staticmethod
@@ -214,7 +214,11 @@ async def test_a_function_can_ask_for_time_or_refuse(calling: Make) -> None:
 async def test_a_process_that_dies_is_a_failed_attempt_and_the_next_lead_has_a_new_one(
     calling: Make, function: str, error_class: str, words: str, body: bytes
 ) -> None:
-    destination = calling(function, python={"memory_max_bytes": 256 * 1024**2, "processes": 1})
+    destination = calling(
+        function,
+        timeout_seconds=6.0,
+        python={"memory_max_bytes": 256 * 1024**2, "processes": 1},
+    )
     for _ in range(2):
         reply = await destination.attempt(a_claim())
         assert (reply.confirmed, reply.error_class) == (False, error_class)

@@ -92,6 +92,16 @@ def test_forward_to_leaves_the_other_options_of_default_and_named_sources(loaded
     assert list(settings.sources) == ["lqf"]
 
 
+def test_a_variable_lets_forward_to_reach_a_private_network(loaded: Load) -> None:
+    environ = {
+        "LEADKEEP_FORWARD_TO": "http://crm.internal:8000/",
+        "LEADKEEP_DESTINATIONS__DEFAULT__PRIVATE_NETWORKS": "10.0.0.0/8, fd00::/8",
+    }
+    default = loaded("", environ).destinations["default"]
+    assert default.url == "http://crm.internal:8000/"
+    assert default.private_networks == ("10.0.0.0/8", "fd00::/8")
+
+
 def test_forward_to_beside_a_url_of_default_is_a_mistake(loaded: Load) -> None:
     text = '[destinations.default]\nurl = "http://a/"\n'
     (told,) = mistakes(loaded, text, {}, {"forward_to": "http://b/"})

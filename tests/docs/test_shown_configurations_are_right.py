@@ -24,7 +24,11 @@ def test_a_shown_configuration_is_taken(toml: str, tmp_path: Path) -> None:
     defined = set(re.findall(r"^\[destinations\.([\w-]+)\]", toml, re.MULTILINE))
     missing = "".join(f'[destinations.{n}]\nurl = "http://h/"\n' for n in sorted(wanted - defined))
     (tmp_path / "leadkeep.toml").write_text(f"{toml}\n{missing}")
-    environ = dict.fromkeys(re.findall(r'env = "(\w+)"', toml), "secret")
+    environ = dict.fromkeys(re.findall(r'\{ env = "(\w+)" \}', toml), "x:y")
+    for number, name in enumerate(environ):
+        environ[name] += str(number)
+    for name in re.findall(r'\{ file = "([\w-]+)" \}', toml):
+        (tmp_path / name).write_text("secret")
     settings = load(config=None, environ=environ, flags={}, cwd=tmp_path, check_files=False)
     assert settings.config_file == tmp_path / "leadkeep.toml"
 

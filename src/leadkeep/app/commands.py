@@ -76,7 +76,8 @@ async def check_parts(settings: Settings) -> None:
     Raises:
         SettingsError: one of them cannot be made from the settings.
     """
-    from leadkeep.destinations.http import HttpDestination
+    from leadkeep.destinations.base import Examinable
+    from leadkeep.destinations.schemes import make_destination
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
     from leadkeep.intake.ways import ways_of
@@ -89,7 +90,12 @@ async def check_parts(settings: Settings) -> None:
     ways_of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():
-        await HttpDestination(name, chosen, clock=SystemClock()).close()
+        destination = make_destination(name, chosen, clock=SystemClock())
+        try:
+            if isinstance(destination, Examinable):
+                await destination.examine()
+        finally:
+            await destination.close()
 
 
 async def process_queue(

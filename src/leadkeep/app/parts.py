@@ -205,12 +205,12 @@ async def make_delivery(
     on_full: Callable[[Path], None] = lambda folder: None,
 ) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
-    from leadkeep.destinations.http import HttpDestination
+    from leadkeep.destinations.schemes import make_destination
     from leadkeep.journal.outcomes import OutcomeLog
 
     clock = SystemClock()
     destinations = {
-        name: HttpDestination(name, chosen, clock=clock)
+        name: make_destination(name, chosen, clock=clock)
         for name, chosen in settings.destinations.items()
     }
     try:

@@ -22,6 +22,9 @@ SHOWN_PAYLOAD = 16 * 1024
 SHOWN_REPLY = 200
 """Bytes of a destination's reply that stand beside a failed try."""
 
+SHOWN_TRACE = 4 * 1024
+"""Bytes of a Python function's traceback that stand below a failed try: the last ones tell."""
+
 
 def lead_json(lead: LeadView, *, reveal: bool) -> dict[str, object]:
     """The lead for programs. Revealed, it has the exact body as Base64; masked, it has none."""
@@ -156,7 +159,11 @@ def _attempt_line(view: DeliveryView, attempt: AttemptView, reveal: bool) -> "Te
         f"try {attempt.attempt}, {attempt.duration_ms:,} ms: "
     )
     text.append(visible(f"{ended}{status}"), style="red" if attempt.error_class else "green")
-    if attempt.error_class and attempt.response_body:
+    if attempt.error_class and attempt.response_body and attempt.response_status is None:
+        trace = attempt.response_body[-SHOWN_TRACE:].decode("utf-8", "backslashreplace").rstrip()
+        for line in (trace if reveal else mask_text(trace)).splitlines():
+            text.append(f"\n{'':<25}{visible(line)}", style="dim")
+    elif attempt.error_class and attempt.response_body:
         reply = attempt.response_body[:SHOWN_REPLY].decode("utf-8", "backslashreplace")
         text.append(visible(f" | {reply if reveal else mask_text(reply)}"), style="dim")
     return text

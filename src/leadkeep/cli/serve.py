@@ -90,6 +90,8 @@ def greeting(settings: Settings, status_command: str) -> list[str]:
 def shown_url(url: str) -> str:
     """A URL without what may be secret in it: user, password and query."""
     parts = urlsplit(url)
+    if not parts.netloc:
+        return url  # python:module:function
     host = parts.netloc.rpartition("@")[2]
     query = "?•••" if parts.query else ""
     return f"{parts.scheme}://{host}{parts.path}{query}"

@@ -8,7 +8,7 @@ jitter, so that leads that failed together do not come back together.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from leadkeep.destinations.base import Reply
+from leadkeep.destinations.base import REFUSED, Reply
 from leadkeep.settings.model import RetrySettings
 
 REFUSED_FIRST_SECONDS = 60.0
@@ -68,7 +68,7 @@ def _wait_seconds(
     reply: Reply, attempt: int, policy: RetrySettings, random: Callable[[], float]
 ) -> float:
     first = policy.first_seconds
-    if is_refusal(reply.status):
+    if is_refusal(reply.status) or reply.error_class == REFUSED:
         first = max(first, REFUSED_FIRST_SECONDS)
     growth = policy.factor ** min(attempt - 1, _LARGEST_EXPONENT)
     wait = random() * min(first * growth, policy.longest_seconds)

@@ -1,10 +1,16 @@
-"""What a destination is: something that takes one lead and says whether it has it."""
+"""What a destination is: something that takes one lead and says whether it has it.
 
-from typing import Protocol
+This is all that another package needs to add one: docs/reference/destinations.md.
+"""
+
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from leadkeep.models import Claim
+
+REFUSED = "refused"
+"""Error class of an attempt that says that the lead itself is at fault, as a 4xx does."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -38,3 +44,15 @@ class Destination(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class Examinable(Protocol):
+    """A destination that can say before the first lead what would fail; `leadkeep check` asks."""
+
+    async def examine(self) -> None:
+        """Look at what it needs here: files, modules. Sends nothing.
+
+        Raises:
+            SettingsError: it cannot work as it is set.
+        """

@@ -6,8 +6,10 @@ exactly once, and whatever goes wrong is the caller's to know. docs/decisions/00
 """
 
 import asyncio
+import ssl
 
 from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
@@ -49,16 +51,43 @@ class Wire:
     Args:
         origin: scheme, host and port.
         reply_max_bytes: this much of a reply's body is read; then the connection is cut.
+        resolver: finds the host's addresses, which are connected to as they come; closed with this.
+        tls: for https.
+        server_name: the name that the certificate must have; None: the host.
     """
 
-    def __init__(self, origin: URL, *, reply_max_bytes: int) -> None:
-        loop = asyncio.get_running_loop()
+    def __init__(
+        self,
+        origin: URL,
+        *,
+        reply_max_bytes: int,
+        resolver: AbstractResolver | None = None,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+    ) -> None:
+        self._origin = origin
+        self._server_name = server_name
+        self._resolver = resolver
         self._reply_max_bytes = reply_max_bytes
         self._host, self._port = origin.raw_host or "", origin.port or 0
         # No limit here: the worker bounds what is under way at once.
-        self._connector = TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS)
-        # The connector wants to know scheme, host and port; it sends nothing of this.
-        self._peer = ClientRequest("POST", origin, loop=loop)
+        # Proxies in the environment are the session's business, and there is none.
+        self._connector = TCPConnector(
+            limit=0, keepalive_timeout=KEEPALIVE_SECONDS, resolver=resolver
+        )
+        self.use_tls(tls)
+
+    def use_tls(self, tls: ssl.SSLContext | None) -> None:
+        """Make connections with this from now on; those that are open are not used again."""
+        # The connector wants to know scheme, host, port and TLS; it sends nothing of this, and
+        # keeps connections of one TLS context apart from those of another.
+        self._peer = ClientRequest(
+            "POST",
+            self._origin,
+            loop=asyncio.get_running_loop(),
+            ssl=True if tls is None else tls,
+            server_hostname=self._server_name,
+        )
 
     async def exchange(self, seen: Exchange, *, head: bytes, body: bytes, is_head: bool) -> None:
         """Send one request and read its reply into `seen`.
@@ -101,6 +130,8 @@ class Wire:
     async def close(self) -> None:
         """Close all connections."""
         await self._connector.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     def forget_addresses(self) -> None:
         """Look the name up again for the next connection: the host may have moved."""

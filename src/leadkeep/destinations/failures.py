@@ -19,8 +19,10 @@ from aiohttp import (
 )
 from aiohttp.http_exceptions import HttpProcessingError
 
+from leadkeep.destinations.addresses import AddressRefused
 from leadkeep.destinations.exchange import Exchange, SpokeFirst
 from leadkeep.destinations.request import Unsendable
+from leadkeep.errors import SettingsError
 
 
 class Failure(NamedTuple):
@@ -60,6 +62,8 @@ def failure_of_error(
         return Failure("unsendable", f"the lead cannot be sent to {name}: {error}")
     if isinstance(error, SpokeFirst):
         return Failure("malformed_reply", f"{name} sends something before it is asked")
+    if isinstance(error, AddressRefused | SettingsError):
+        return _not_allowed(name, error)
     if not seen.connected:
         return _while_connecting(name, error, timeout_seconds)
     if seen.status is None:
@@ -104,6 +108,17 @@ def _while_connecting(name: str, error: Exception, timeout_seconds: float) -> Fa
     if isinstance(error, ClientError | OSError):
         return Failure("connect", f"no connection to {name}: {type(error).__name__}")
     return _our_own(name, error)
+
+
+def _not_allowed(name: str, error: AddressRefused | SettingsError) -> Failure:
+    """What our own settings keep us from."""
+    if isinstance(error, SettingsError):
+        return Failure("tls", f"no TLS connection to {name}: {error}")
+    return Failure(
+        "address",
+        f"the host of {name} leads to an address that is not allowed ({error}); "
+        f"destinations.{name}.private_networks can allow it",
+    )
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

@@ -7,17 +7,28 @@ the delivery is decided elsewhere. A failure is a normal event: nothing but canc
 import asyncio
 import os
 import traceback
+from pathlib import Path
 
 import structlog
+from aiohttp.abc import AbstractResolver
 
 from leadkeep.clock import Clock
+from leadkeep.destinations.addresses import AddressRefused, address_in
 from leadkeep.destinations.base import Reply
 from leadkeep.destinations.exchange import Exchange, Wire
 from leadkeep.destinations.failures import Failure, failure_of_error, failure_of_status
+from leadkeep.destinations.reaching import address_rule, wire_to
+from leadkeep.destinations.renewal import FileWatch, secret_files, tls_files, with_secrets_of_now
 from leadkeep.destinations.request import RequestForm
+from leadkeep.destinations.resolving import CheckedResolver
 from leadkeep.destinations.retry_after import retry_after_seconds
+from leadkeep.destinations.tls import client_tls
+from leadkeep.errors import SettingsError
 from leadkeep.models import Claim
 from leadkeep.settings.model import DestinationSettings
+
+LOOK_UP_SECONDS = 2.0
+"""`leadkeep check` waits so long for the host's name to be found."""
 
 _log = structlog.get_logger("leadkeep.destinations")
 
@@ -28,15 +39,29 @@ class HttpDestination:
     Args:
         name: its name in the settings.
         settings: url, options and limits.
-        clock: reads the dates in `Retry-After`.
+        clock: dates requests, reads the dates in `Retry-After`.
+        lookup: finds the addresses of its host; None: the system does.
 
     Raises:
-        SettingsError: the url or a configured header cannot be used.
+        SettingsError: the url, a configured header or a secret cannot be used.
     """
 
-    def __init__(self, name: str, settings: DestinationSettings, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: DestinationSettings,
+        *,
+        clock: Clock,
+        lookup: AbstractResolver | None = None,
+    ) -> None:
         self._name = name
-        self._form = RequestForm(name, settings)
+        self._settings = settings
+        self._form = RequestForm(name, settings, clock=clock)
+        self._rule = address_rule(name, self._form.origin, settings)
+        self._lookup = lookup
+        self._secrets = _watch(secret_files(settings), clock)
+        is_https = self._form.origin.scheme == "https"
+        self._tls_files = _watch(tls_files(settings), clock) if is_https else None
         self._timeout_seconds = settings.timeout_seconds
         self._reply_max_bytes = settings.reply_max_bytes
         self._clock = clock
@@ -50,23 +75,79 @@ class HttpDestination:
         """Deliver one lead within the timeout; never raises but CancelledError."""
         seen = Exchange()
         try:
-            head = self._form.head(claim)
-            if self._wire is None:
+            wire = self._wire
+            if wire is None:
                 # Connections belong to the loop that runs, which __init__ need not have.
-                self._wire = Wire(self._form.origin, reply_max_bytes=self._reply_max_bytes)
+                wire = self._wire = self._new_wire()
+            if self._secrets is not None or self._tls_files is not None:
+                self._renew(wire)
+            head = self._form.head(claim)
             async with asyncio.timeout(self._timeout_seconds):
-                await self._wire.exchange(
+                await wire.exchange(
                     seen, head=head, body=claim.body, is_head=claim.method == "HEAD"
                 )
         except Exception as error:  # whatever it is, it is this attempt's outcome
             return self._failed(error, seen)
         return self._answered(seen)
 
+    async def examine(self) -> None:
+        """See whether the files of its TLS can be used, and where its host's name leads from here.
+
+        A name that is not found now may be found when it matters: that is no mistake.
+
+        Raises:
+            SettingsError: the files cannot, or the name leads to addresses that are not allowed.
+        """
+        if self._form.origin.scheme == "https":
+            client_tls(self._name, self._settings.tls)
+        host = self._form.origin.raw_host or ""
+        if address_in(host) is not None:
+            return
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                await CheckedResolver(self._rule, self._lookup).resolve(host)
+        except (OSError, UnicodeError):  # TimeoutError is one of the former
+            pass
+        except AddressRefused as refused:
+            raise SettingsError(
+                f"destinations.{self._name}.url: {host} leads to an address that is not allowed "
+                f"({refused})",
+                hint=f"If that is meant, set destinations.{self._name}.private_networks.",
+            ) from refused
+
     async def close(self) -> None:
         """Let go of connections."""
         if self._wire is not None:
             wire, self._wire = self._wire, None
             await wire.close()
+
+    def _new_wire(self) -> Wire:
+        return wire_to(
+            self._form.origin,
+            self._name,
+            self._settings,
+            reply_max_bytes=self._reply_max_bytes,
+            lookup=self._lookup,
+        )
+
+    def _renew(self, wire: Wire) -> None:
+        """Use what has been put into files since; what cannot be used leaves all as it was."""
+        try:
+            if self._secrets is not None and self._secrets.changed():
+                settings = with_secrets_of_now(self._settings)
+                self._form = RequestForm(self._name, settings, clock=self._clock)
+                self._settings = settings
+                _log.info("secrets have been replaced", destination=self._name)
+            if self._tls_files is not None and self._tls_files.changed():
+                wire.use_tls(client_tls(self._name, self._settings.tls))
+                _log.info("TLS certificates have been replaced", destination=self._name)
+        except (OSError, UnicodeDecodeError, SettingsError) as error:
+            told = str(error) if isinstance(error, SettingsError) else type(error).__name__
+            _log.error(
+                "a new secret or certificate cannot be used; the one before stays in use",
+                destination=self._name,
+                error=told,
+            )
 
     def _answered(self, seen: Exchange) -> Reply:
         status = seen.status or 0
@@ -98,6 +179,10 @@ class HttpDestination:
             body=seen.body,
             retry_after_seconds=wait,
         )
+
+
+def _watch(files: list[Path], clock: Clock) -> FileWatch | None:
+    return FileWatch(files, clock) if files else None
 
 
 def _log_our_own(name: str, error: Exception) -> None:

@@ -11,7 +11,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from yarl import URL
 
-from leadkeep.clock import rfc3339
+from leadkeep.clock import Clock, SystemClock, rfc3339
+from leadkeep.destinations.authorization import authorization_line
+from leadkeep.destinations.signing import STANDARD_HEADERS, signer_of
 from leadkeep.errors import SettingsError
 from leadkeep.models import Claim
 from leadkeep.settings.model import DestinationSettings
@@ -52,13 +54,18 @@ class RequestForm:
     Args:
         name: the destination's name, for errors.
         settings: its settings.
+        clock: tells when a request is made.
 
     Raises:
-        SettingsError: the url or a configured header cannot be used.
+        SettingsError: the url, a configured header or a secret cannot be used.
     """
 
-    def __init__(self, name: str, settings: DestinationSettings) -> None:
+    def __init__(
+        self, name: str, settings: DestinationSettings, *, clock: Clock | None = None
+    ) -> None:
         self._name = name
+        self._clock = clock or SystemClock()
+        self._signer = signer_of(name, settings)
         self._append = settings.forward_path == "append"
         self._forward_query = settings.forward_query
         parts = _split(name, settings.url)
@@ -72,6 +79,11 @@ class RequestForm:
         if credentials:
             configured += b"Authorization: Basic " + b64encode(credentials) + b"\r\n"
             self._replaced.add(b"authorization")
+        if authorization := authorization_line(name, settings.auth):
+            configured += authorization
+            self._replaced.add(b"authorization")
+        if self._signer is not None and self._signer.standard:
+            self._replaced |= STANDARD_HEADERS
         for header, value in settings.headers.items():
             line_name, line_value = _configured_header(name, header, value)
             if line_name.lower() == b"host":
@@ -85,7 +97,9 @@ class RequestForm:
         self._fixed_target = fixed_target + (b"?" + self._query if self._query else b"")
 
     def head(self, claim: Claim) -> bytes:
-        """Request line and headers, up to and with the empty line; the body follows as stored.
+        """Request line and headers, up to and with the empty line; `claim.body` follows.
+
+        It is signed for this body and this moment: make it anew for each attempt.
 
         Raises:
             Unsendable: method or target cannot be sent.
@@ -95,6 +109,7 @@ class RequestForm:
             raise Unsendable("its method is not a word that HTTP knows")
         kept, length_given = self._kept_headers(claim.headers)
         body_bytes = len(claim.body)
+        now_s = self._clock.now_us() // 1_000_000
         if body_bytes or length_given or claim.method in _METHODS_WITH_LENGTH:
             kept.append(b"Content-Length: %d" % body_bytes)
         return b"".join(
@@ -106,7 +121,8 @@ class RequestForm:
                 b"\r\n".join(kept),
                 b"\r\n" if kept else b"",
                 self._configured,
-                _own_headers(claim),
+                _own_headers(claim, now_s),
+                self._signer.lines(claim.lead_id, now_s, claim.body) if self._signer else b"",
                 b"\r\n",
             )
         )
@@ -163,7 +179,7 @@ class RequestForm:
         return kept, length_given
 
 
-def _own_headers(claim: Claim) -> bytes:
+def _own_headers(claim: Claim, now_s: int) -> bytes:
     # A program that pushes a lead names its source as it likes.
     source = _LINE_END_IN_TEXT.sub(" ", claim.source)
     return (
@@ -173,6 +189,7 @@ def _own_headers(claim: Claim) -> bytes:
         f"Leadkeep-Attempt: {claim.attempt}\r\n"
         f"Leadkeep-Source: {source}\r\n"
         f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
+        f"Leadkeep-Timestamp: {now_s}\r\n"
     ).encode("utf-8", "replace")
 
 

@@ -28,6 +28,7 @@ def problems_between(settings: Settings, wrong: set[str]) -> list[str]:
         *_tls_pair(settings),
         *_sources(settings),
         *_destinations(settings),
+        *_credentials(settings),
     )
     return [text for keys, text in findings if not wrong.intersection(keys)]
 
@@ -121,4 +122,29 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
                 (f"{key}.retry.first_seconds", f"{key}.retry.longest_seconds"),
                 f"{key}.retry.first_seconds = {seconds_text(retry.first_seconds)}: must not be "
                 f"longer than longest_seconds = {seconds_text(retry.longest_seconds)}",
+            )
+
+
+def _credentials(settings: Settings) -> Iterator[Finding]:
+    for name, destination in settings.destinations.items():
+        key = f"destinations.{name}"
+        tls, auth = destination.tls, destination.auth
+        if (tls.certificate is None) != (tls.key is None):
+            missing = "key" if tls.key is None else "certificate"
+            yield (
+                (f"{key}.tls.certificate", f"{key}.tls.key"),
+                f"{key}.tls.{missing}: missing; a client certificate is both",
+            )
+        if auth.basic and ":" not in auth.basic:
+            yield (f"{key}.auth.basic",), f"{key}.auth.basic = ***: must be user:password"
+        named = [word for word in ("basic", "bearer") if getattr(auth, word)]
+        if len(named) == 2:
+            yield (
+                (f"{key}.auth.basic", f"{key}.auth.bearer"),
+                f"{key}.auth: has basic and bearer; a request carries one",
+            )
+        if named and "authorization" in (header.lower() for header in destination.headers):
+            yield (
+                (f"{key}.headers", f"{key}.auth.{named[0]}"),
+                f"{key}.headers: sets Authorization, and so does {key}.auth.{named[0]}",
             )

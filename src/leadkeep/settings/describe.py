@@ -93,7 +93,8 @@ if there is a file. Sizes are written `"64 KiB"`, `"10 MiB"`, `"20 GiB"`, or in 
 `-` as well (`LEADKEEP_DESTINATIONS__MY_CRM__URL` sets `destinations.my-crm.url`).
 
 A secret may be written as it is, or as `{ env = "VARIABLE" }` or `{ file = "path" }` to keep it out
-of the file: `headers = { Authorization = { env = "CRM_AUTHORIZATION" } }`. It is never shown.
+of the file: `auth.bearer = { env = "CRM_TOKEN" }`. It is never shown. A file is read again when it
+changes, a variable is not.
 
 With no source configured, one source `default` takes every path. With `forward_to`, there is a
 destination `default`. With no destination at all, leads are taken and wait for one.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
 from leadkeep.settings.row import setting
 
 
@@ -33,8 +34,8 @@ class DestinationSettings:
 
     url: str = setting(
         "",
-        "Where to post to. Every destination needs it.",
-        kind="url",
+        "Where to post to, or what to call. Every destination needs it.",
+        kind="target",
         example='"https://app.example/webhook"',
     )
     forward_path: str = setting(
@@ -62,6 +63,23 @@ class DestinationSettings:
         "Headers added to each delivery.",
         kind="texts",
         secret=True,
-        example='{ Authorization = { env = "CRM_AUTHORIZATION" } }',
+        example='{ X-Api-Key = { env = "CRM_API_KEY" } }',
+    )
+    private_networks: bool | tuple[str, ...] = setting(
+        False,
+        "Private and loopback addresses that its host's name may lead to: all, none, or these. "
+        "Link-local and metadata addresses must be listed.",
+        kind="private_networks",
+    )
+    options: Mapping[str, str] = setting(
+        {},
+        "Options for a destination that a package adds; it says which.",
+        kind="options",
+        secret=True,
+        example='{ queue = "leads" }',
     )
     retry: RetrySettings = field(default_factory=RetrySettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    sign: SignSettings = field(default_factory=SignSettings)
+    python: PythonSettings = field(default_factory=PythonSettings)

@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 
-from leadkeep.settings.allowed import Kind, toml_table
+from leadkeep.settings.allowed import Kind, toml_list, toml_table
 from leadkeep.settings.places import PLACES
 from leadkeep.settings.quantities import QUANTITIES
 from leadkeep.settings.table import Row
+from leadkeep.settings.targets import TARGETS, target
 from leadkeep.settings.words import WORDS
 
-KINDS: Mapping[str, Kind] = {**QUANTITIES, **PLACES, **WORDS}
+KINDS: Mapping[str, Kind] = {
+    **QUANTITIES,
+    **PLACES,
+    **WORDS,
+    **TARGETS,
+    "target": target(PLACES["url"]),
+}
 
 MASK = "***"
 
@@ -30,6 +37,8 @@ def show(row: Row, value: object) -> str:
     if row.secret:
         if isinstance(value, Mapping):
             return toml_table(dict.fromkeys(value, MASK))
+        if isinstance(value, tuple):
+            return toml_list((MASK,) * len(value))
         return f'"{MASK}"' if value else ""
     if value is None and row.kind != "optional_address":
         return ""

@@ -27,6 +27,7 @@ from leadkeep.settings.layers import (
 )
 from leadkeep.settings.model import Origin, Settings
 from leadkeep.settings.presets import presets
+from leadkeep.settings.secret import Secret
 from leadkeep.settings.table import Row, collections, concrete, pattern_of, rows
 
 _SHOWN_MAX = 80
@@ -81,6 +82,9 @@ def _variables_in(raw: object) -> Iterator[str]:
         if set(raw) == {"env"} and isinstance(raw["env"], str):
             yield raw["env"]
         for inner in raw.values():
+            yield from _variables_in(inner)
+    if isinstance(raw, list):
+        for inner in raw:
             yield from _variables_in(inner)
 
 
@@ -144,11 +148,11 @@ class _Reading:
 
     def _reveal(self, row: Row, given: Given) -> object:
         """Fetch secrets that stand in a variable or a file."""
-        if row.kind == "secrets" and isinstance(given.raw, list):
+        if row.secret and isinstance(given.raw, list):
             return [self._secret(value, given) for value in given.raw]
         if not row.secret or not isinstance(given.raw, Mapping):
             return given.raw
-        if row.kind == "texts":
+        if row.kind in ("texts", "options"):
             return {name: self._secret(value, given) for name, value in given.raw.items()}
         return self._secret(given.raw, given)
 
@@ -162,7 +166,7 @@ class _Reading:
         if set(raw) == {"file"} and isinstance(raw["file"], str):
             path = given.folder / raw["file"]
             try:
-                return path.read_text("utf-8").rstrip("\r\n")
+                return Secret.read(path)
             except (OSError, UnicodeDecodeError) as error:
                 raise NotAllowed(f"readable: {path} is not ({type(error).__name__})") from None
         raise NotAllowed('text, { env = "NAME" } or { file = "path" }')

@@ -22,20 +22,25 @@ from leadkeep.settings.installation import (
     StoreSettings,
     WorkerSettings,
 )
+from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
 from leadkeep.settings.row import Address, setting
 from leadkeep.settings.source import ReplySettings, SourceSettings
 
 __all__ = [
     "Address",
+    "AuthSettings",
     "DestinationSettings",
     "IntakeSettings",
     "JournalSettings",
     "Origin",
+    "PythonSettings",
     "ReplySettings",
     "RetrySettings",
     "Settings",
+    "SignSettings",
     "SourceSettings",
     "StoreSettings",
+    "TlsSettings",
     "WorkerSettings",
     "setting",
 ]

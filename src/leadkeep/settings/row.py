@@ -35,7 +35,7 @@ def setting(
         minimum: the smallest value allowed.
         maximum: the largest value allowed.
         choices: the words allowed.
-        secret: never shown by `config show` or in errors.
+        secret: never shown by `config show`, in errors or in the settings' repr.
         example: a value as written in TOML, for the example file, where the default is none.
     """
     metadata = {
@@ -48,5 +48,5 @@ def setting(
         "example": example,
     }
     if isinstance(default, (list, dict)):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=default.copy, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)

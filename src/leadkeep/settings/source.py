@@ -50,7 +50,7 @@ class HandshakeSettings:
     token: str = setting(
         "",
         "The word that you and the vendor agreed on.",
-        kind="text",
+        kind="secret",
         secret=True,
         example='{ env = "VENDOR_TOKEN" }',
     )

@@ -105,7 +105,7 @@ class VerificationSettings:
     basic: str = setting(
         "",
         "User and password of HTTP Basic, as `user:password`.",
-        kind="text",
+        kind="secret",
         secret=True,
         example='{ env = "VENDOR_LOGIN" }',
     )

@@ -14,6 +14,7 @@ from leadkeep.settings.allowed import (
     words_of,
 )
 from leadkeep.settings.presets import presets
+from leadkeep.settings.secret import stripped
 from leadkeep.settings.table import NAME_PATTERN, Row
 
 _YES = frozenset({"yes", "true", "on", "1"})
@@ -108,7 +109,7 @@ def _parse_texts(raw: object, row: Row) -> Mapping[str, str]:
             raise NotAllowed(what)
         pairs = [(name, value) for name, _, value in (line.partition("=") for line in lines)]
     texts: dict[str, str] = {}
-    for name, value in ((name.strip(), value.strip()) for name, value in pairs):
+    for name, value in ((name.strip(), stripped(value)) for name, value in pairs):
         twice = name.lower() in (known.lower() for known in texts)
         if twice or not _HEADER_NAME.fullmatch(name) or name.lower() in _FRAMING:
             raise NotAllowed(what)
@@ -125,22 +126,6 @@ def _show_texts(value: object) -> str:
 
 def _show_yes_no(value: object) -> str:
     return "true" if value else "false"
-
-
-def _secrets_allowed(_row: Row) -> str:
-    return "a text, or a list of texts, none of them empty"
-
-
-def _parse_secrets(raw: object, row: Row) -> tuple[str, ...]:
-    what = _secrets_allowed(row)
-    # Not split at commas: a secret may hold any character.
-    words = [raw] if isinstance(raw, str) else raw
-    if not isinstance(words, list | tuple):
-        raise NotAllowed(what)
-    secrets = tuple(text_of(word, what).strip() for word in words)
-    if not all(secrets):
-        raise NotAllowed(what)
-    return secrets
 
 
 def _preset_allowed(_row: Row) -> str:
@@ -161,7 +146,6 @@ WORDS = {
     "text": Kind(_parse_text, toml_text, _text_allowed),
     "optional_text": Kind(_parse_optional_text, toml_text, _optional_text_allowed),
     "texts": Kind(_parse_texts, _show_texts, _texts_allowed),
-    "secrets": Kind(_parse_secrets, toml_list, _secrets_allowed),
     "preset": Kind(_parse_preset, toml_text, _preset_allowed),
     "texts_list": Kind(_parse_texts_list, toml_list, _texts_list_allowed),
 }

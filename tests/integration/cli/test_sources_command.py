@@ -59,7 +59,7 @@ def test_a_source_shows_what_it_got_from_where_and_no_secret(configured: Install
     shown = configured.ok("sources", "show", "gh")
     assert 'verify.signature.header = "X-Hub-Signature-256"' in shown
     assert 'verify.signature.prefix = "SHA256="' in shown
-    assert 'secrets = "***"' in shown
+    assert 'secrets = ["***"]' in shown
     assert SECRET not in shown
 
 

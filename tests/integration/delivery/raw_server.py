@@ -43,6 +43,12 @@ class Visit:
         self._writer.write(data)
         await self._writer.drain()
 
+    def client_name(self) -> str:
+        """The common name in the client's certificate."""
+        certificate = self._writer.get_extra_info("peercert")
+        names = dict(pair for (pair,) in certificate["subject"])
+        return str(names["commonName"])
+
     def reset(self) -> None:
         """Close with RST."""
         self._writer.transport.abort()

@@ -1,5 +1,7 @@
 """The forward, byte for byte, as a raw socket sees it."""
 
+import re
+
 import pytest
 
 from leadkeep.errors import SettingsError
@@ -14,6 +16,7 @@ OURS = (
     "Leadkeep-Attempt: 1\r\n"
     "Leadkeep-Source: quotes\r\n"
     "Leadkeep-Received-At: 2026-08-15T14:00:49.123Z\r\n"
+    "Leadkeep-Timestamp: NOW\r\n"
 ).encode()
 
 
@@ -34,7 +37,8 @@ async def sent(make: MakeDestination, path: str = "/hook", **options: object) ->
         assert reply.confirmed
         await destination.close()
         (request,) = server.requests
-        return request.replace(f"127.0.0.1:{server.port}".encode(), b"HOST")
+        request = request.replace(f"127.0.0.1:{server.port}".encode(), b"HOST")
+        return re.sub(rb"(?<=\r\nLeadkeep-Timestamp: )\d{10}(?=\r\n)", b"NOW", request)
 
 
 def head_of(request: bytes) -> list[bytes]:
@@ -242,7 +246,9 @@ async def test_user_and_password_of_the_url_become_basic_authorization(
     assert f"\r\nHost: 127.0.0.1:{server.port}\r\n".encode() in request
 
 
-async def test_later_attempts_differ_in_their_number_alone(destination_at: MakeDestination) -> None:
+async def test_later_attempts_differ_in_number_and_time_alone(
+    destination_at: MakeDestination,
+) -> None:
     first = await sent(destination_at, headers=HEADERS)
     third = await sent(destination_at, headers=HEADERS, attempt=3)
     assert third == first.replace(b"Leadkeep-Attempt: 1", b"Leadkeep-Attempt: 3")

@@ -10,7 +10,7 @@ from leadkeep.delivery.retry import (
     RetryAt,
     decide,
 )
-from leadkeep.destinations.base import Reply
+from leadkeep.destinations.base import REFUSED, Reply
 from leadkeep.settings.model import RetrySettings
 
 NOW_MS = 1_786_802_449_123
@@ -119,6 +119,13 @@ def test_a_refusal_waits_longer_from_the_start() -> None:
         refused = Reply(confirmed=False, status=status)
         assert round(wait_seconds(refused)) == REFUSED_FIRST_SECONDS
         assert round(wait_seconds(refused, 2)) == 2 * REFUSED_FIRST_SECONDS
+
+
+def test_a_function_that_refuses_a_lead_is_a_refusal_too() -> None:
+    refused = Reply(confirmed=False, error_class=REFUSED)
+    assert round(wait_seconds(refused)) == REFUSED_FIRST_SECONDS
+    raised = Reply(confirmed=False, error_class="raised")
+    assert wait_seconds(raised) < REFUSED_FIRST_SECONDS
 
 
 def test_a_4xx_that_asks_for_another_try_is_no_refusal() -> None:

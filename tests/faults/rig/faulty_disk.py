@@ -79,6 +79,23 @@ class FaultyDisk:
         """Let each flush take so long."""
         self._order("set", flush_seconds=seconds)
 
+    def freeze(self) -> None:
+        """Let every write to its file system hang, until `thaw`."""
+        self._run("fsfreeze", "--freeze", self.mounted)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._run("fsfreeze", "--unfreeze", self.mounted)
+
+    def make_read_only(self) -> bool:
+        """Mount it read-only; False: somebody has a file of it open for writing."""
+        command = ["mount", "-o", "remount,ro", str(self.mounted)]
+        return not subprocess.run(command, capture_output=True, check=False).returncode
+
+    def make_writable(self) -> None:
+        """Mount it as before."""
+        self._run("mount", "-o", "remount,rw", self.mounted)
+
     def lie(self, does: bool = True) -> None:
         """Say that flushes are done, and do nothing."""
         self._order("set", lies=does)

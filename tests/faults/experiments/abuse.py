@@ -41,6 +41,7 @@ def abuse_the_door(folder: Path, seed: int) -> Findings:
         newcomer = Vendors(1, installation.port, itertools.count(1_000_000_000))
         newcomer.wait_for_answers(1)
         answered += newcomer.stop()
+        posted += newcomer.posted
         installation.stop()
         settle(installation)
         return judge(installation, brain, answered, posted=posted, faults=done, failed=failed)

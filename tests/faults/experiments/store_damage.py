@@ -43,7 +43,7 @@ def _everything(installation: Installation, chance: random.Random) -> None:
     installation.start(("intake",))
 
 
-def _under_the_worker(installation: Installation, chance: random.Random) -> None:
+def under_the_worker(installation: Installation, chance: random.Random) -> None:
     """Pages that each worker needs, while it runs; what it has in memory hides it until it dies."""
     _checkpoint(installation)
     roots = _pages(installation, "SELECT rootpage FROM sqlite_schema WHERE name = 'deliveries'")
@@ -63,7 +63,7 @@ def an_old_page(installation: Installation, chance: random.Random) -> None:
     assert "leadkeep rebuild --replace" in looked.stderr
 
 
-DAMAGES: tuple[Damage, ...] = (_the_header, _everything, _under_the_worker, an_old_page)
+DAMAGES: tuple[Damage, ...] = (_the_header, _everything, under_the_worker, an_old_page)
 
 
 def damage_the_store(

@@ -100,6 +100,11 @@ TROUBLES: dict[str, Trouble] = {
 }
 
 
+def settings_for(disk: FaultyDisk) -> dict[str, str]:
+    """Those of an installation whose store alone is on that disk."""
+    return {"store.path": f'"{disk.mounted / "leadkeep.db"}"'}
+
+
 def trouble_the_store(folder: Path, seed: int) -> Findings:
     """Every request is answered 2xx meanwhile, and everything is absorbed and delivered afterwards.
 
@@ -130,7 +135,7 @@ def _trouble(
                 brain,
                 FAULTY,
                 data=disk.mounted / "data" if journal_too else None,
-                settings={"store.path": f'"{disk.mounted / "leadkeep.db"}"'},
+                settings=settings_for(disk),
             )
         )
         installation.start()
@@ -170,7 +175,7 @@ EXPERIMENT = Experiment(
         Control("a store that was found damaged is trusted again", trust_a_damaged_store),
     ),
     why_not_here=why_not_here,
-    short_rounds=2,
+    short_rounds=3,
     long_rounds=10 * (len(TROUBLES) + len(DAMAGES)),
     long_control_rounds=2,
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.experiments.full_disks import LARGE, SMALL_DISK, ballast_stands
+from tests.faults.experiments.full_disks import DISK_MIB, LARGE, SMALL_DISK, ballast_stands
 from tests.faults.rig.brain import Brain
 from tests.faults.rig.installation import Installation
 from tests.faults.rig.judging import judge
@@ -41,7 +41,7 @@ def assert_kept(answered: list[int], installation: Installation, brain: Brain) -
 
 
 def test_while_the_stores_disk_is_full_it_says_so_and_rests(tmp_path: Path, brain: Brain) -> None:
-    with ext4(tmp_path, "store", 128) as disk, tmpfs(tmp_path, "journal", 256) as other:
+    with ext4(tmp_path, "store", DISK_MIB) as disk, tmpfs(tmp_path, "journal", 256) as other:
         settings = {**SMALL_DISK, "journal.folders": f'["{other.path}/journal"]'}
         with Installation(
             tmp_path, brain, data=disk.path / "data", settings=settings
@@ -87,7 +87,7 @@ def test_it_starts_on_a_full_disk_and_throws_off_the_ballast_first(
     tmp_path: Path, brain: Brain
 ) -> None:
     with (
-        ext4(tmp_path, "disk", 128) as disk,
+        ext4(tmp_path, "disk", DISK_MIB) as disk,
         Installation(tmp_path, brain, data=disk.path / "data", settings=SMALL_DISK) as installation,
     ):
         installation.start()
@@ -118,7 +118,7 @@ def test_it_starts_on_a_full_disk_and_throws_off_the_ballast_first(
 
 
 def test_a_worker_that_starts_without_any_room_waits_for_it(tmp_path: Path, brain: Brain) -> None:
-    with ext4(tmp_path, "store", 128) as disk:
+    with ext4(tmp_path, "store", DISK_MIB) as disk:
         settings = {**SMALL_DISK, "store.path": f'"{disk.path}/store/leadkeep.db"'}
         with Installation(tmp_path, brain, settings=settings) as installation:
             installation.start()

@@ -23,13 +23,15 @@ from tests.faults.rig.volumes import Volume, ext4, tmpfs, why_not_here
 from tests.faults.rig.waiting import wait_until
 
 MIB = 1024**2
-BALLAST_BYTES = 8 * MIB
+BALLAST_BYTES = 24 * MIB
+"""More than SQLite's log grows to before it is written back (16 MB), as the default is."""
+DISK_MIB = 256
 SMALL_DISK = {
     "worker.ballast_bytes": f'"{BALLAST_BYTES // MIB} MiB"',
     "journal.segment_bytes": '"2 MiB"',
     "intake.max_body_bytes": '"512 KiB"',
 }
-"""Settings for disks of a hundred megabytes."""
+"""Settings for small disks."""
 LARGE = 6_000
 """Filling that makes a lead of 12 KB, so that journal files are used up soon."""
 _LEISURE_SECONDS = 0.02
@@ -50,13 +52,13 @@ class Disks(NamedTuple):
 
 
 def _one_for_all(mounted: ExitStack, folder: Path) -> Disks:
-    disk = mounted.enter_context(ext4(folder, "disk", 128))
+    disk = mounted.enter_context(ext4(folder, "disk", DISK_MIB))
     data = disk.path / "data"
     return Disks(data, [data / "journal"], [disk], always_taken=False, drained=True)
 
 
 def _the_stores(mounted: ExitStack, folder: Path) -> Disks:
-    disk = mounted.enter_context(ext4(folder, "store", 128))
+    disk = mounted.enter_context(ext4(folder, "store", DISK_MIB))
     other = mounted.enter_context(tmpfs(folder, "journal", 256))
     journals = [other.path / "journal"]
     return Disks(disk.path / "data", journals, [disk], always_taken=True, drained=False)
@@ -70,7 +72,7 @@ def _the_first_journals(mounted: ExitStack, folder: Path) -> Disks:
 
 
 def _each_of_its_own(mounted: ExitStack, folder: Path) -> Disks:
-    disk = mounted.enter_context(ext4(folder, "store", 128))
+    disk = mounted.enter_context(ext4(folder, "store", DISK_MIB))
     other = mounted.enter_context(tmpfs(folder, "journal", 24))
     journals = [other.path / "journal"]
     return Disks(disk.path / "data", journals, [disk, other], always_taken=False, drained=False)
@@ -155,7 +157,7 @@ def _fill(
     if not disks.always_taken and disks.drained:
         # The worker sleeps until no room is left, so that it depends on what the door has left it.
         installation.freeze("worker")
-        disks.filled[0].fill(but=chance.randint(10, 14) * MIB)
+        disks.filled[0].fill(but=chance.randint(4, 12) * MIB)
         vendors.wait_for_refusals()
         disks.filled[0].fill()
         installation.thaw("worker")

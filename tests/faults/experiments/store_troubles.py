@@ -81,6 +81,16 @@ def _read_only(installation: Installation, disk: FaultyDisk) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _broken(installation: Installation, disk: FaultyDisk) -> Iterator[None]:
+    """Its file system finds errors, makes itself read-only under the worker, and is repaired."""
+    disk.find_errors()
+    try:
+        yield
+    finally:
+        disk.repair()
+
+
+@contextlib.contextmanager
 def _slow(installation: Installation, disk: FaultyDisk) -> Iterator[None]:
     """Each flush takes half a second."""
     disk.be_slow(0.5)
@@ -97,6 +107,7 @@ TROUBLES: dict[str, Trouble] = {
     "the worker stopped": _stopped,
     "slow": _slow,
     "read-only": _read_only,
+    "broken": _broken,
 }
 
 
@@ -175,7 +186,7 @@ EXPERIMENT = Experiment(
         Control("a store that was found damaged is trusted again", trust_a_damaged_store),
     ),
     why_not_here=why_not_here,
-    short_rounds=3,
+    short_rounds=4,
     long_rounds=10 * (len(TROUBLES) + len(DAMAGES)),
     long_control_rounds=2,
 )

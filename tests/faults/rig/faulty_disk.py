@@ -92,6 +92,19 @@ class FaultyDisk:
         command = ["mount", "-o", "remount,ro", str(self.mounted)]
         return not subprocess.run(command, capture_output=True, check=False).returncode
 
+    def find_errors(self) -> None:
+        """Its file system finds itself broken and allows no more writes, as most are set up to."""
+        self._run("mount", "-o", "remount,errors=remount-ro", self.mounted)
+        trigger = Path("/sys/fs/ext4") / Path(self._loop).name / "trigger_fs_error"
+        trigger.write_text("the rig wants it so")
+
+    def repair(self) -> None:
+        """Take it away as soon as nobody has a file of it open, and mount it repaired."""
+        self._detach()
+        self._attach()
+        self._run("fsck.ext4", "-fy", self._loop, accepted=(0, 1))
+        self._run("mount", self._loop, self.mounted)
+
     def make_writable(self) -> None:
         """Mount it as before."""
         self._run("mount", "-o", "remount,rw", self.mounted)
@@ -165,9 +178,9 @@ class FaultyDisk:
         return json.loads(answer)
 
     @staticmethod
-    def _run(*command: str | Path) -> str:
+    def _run(*command: str | Path, accepted: tuple[int, ...] = (0,)) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if done.returncode not in accepted:
             raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()}")
         return done.stdout.strip()
 

@@ -157,7 +157,7 @@ def _fill(
     if not disks.always_taken and disks.drained:
         # The worker sleeps until no room is left, so that it depends on what the door has left it.
         installation.freeze("worker")
-        disks.filled[0].fill(but=chance.randint(4, 12) * MIB)
+        disks.filled[0].fill(but=chance.randint(3, 8) * MIB)
         vendors.wait_for_refusals()
         disks.filled[0].fill()
         installation.thaw("worker")
@@ -196,7 +196,7 @@ EXPERIMENT = Experiment(
                 fill_under_load,
                 fillings=1,
                 careless="leaves no room",
-                patience_seconds=8,
+                patience_seconds=5,
                 layout=_LAYOUTS.index(_one_for_all),
             ),
         ),

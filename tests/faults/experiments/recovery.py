@@ -179,6 +179,6 @@ EXPERIMENT = Experiment(
             ),
         ),
     ),
-    short_rounds=len(_LOSSES),
+    short_rounds=2,
     long_rounds=20 * len(_LOSSES),
 )

@@ -136,7 +136,7 @@ EXPERIMENT = Experiment(
         ),
     ),
     why_not_here=why_not_here,
-    short_rounds=len(_TROUBLES),
+    short_rounds=3,
     long_rounds=15 * len(_TROUBLES),
     long_control_rounds=2,
 )

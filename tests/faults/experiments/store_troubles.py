@@ -123,10 +123,11 @@ def trouble_the_store(folder: Path, seed: int) -> Findings:
         seed: picks the trouble: so many seeds in a row go through all of them.
     """
     chance = random.Random(seed)
-    which = seed % (len(TROUBLES) + len(DAMAGES))
-    if which < len(TROUBLES):
-        return _trouble(folder, [*TROUBLES.values()][which], chance)
-    return damage_the_store(folder, DAMAGES[which - len(TROUBLES)], chance)
+    # By turns, so that two seeds in a row try one of each kind.
+    turn, is_damage = divmod(seed % (2 * len(TROUBLES)), 2)
+    if is_damage:
+        return damage_the_store(folder, DAMAGES[turn % len(DAMAGES)], chance)
+    return _trouble(folder, [*TROUBLES.values()][turn], chance)
 
 
 def _trouble(
@@ -186,7 +187,7 @@ EXPERIMENT = Experiment(
         Control("a store that was found damaged is trusted again", trust_a_damaged_store),
     ),
     why_not_here=why_not_here,
-    short_rounds=4,
-    long_rounds=10 * (len(TROUBLES) + len(DAMAGES)),
+    short_rounds=2,
+    long_rounds=20 * len(TROUBLES),
     long_control_rounds=2,
 )

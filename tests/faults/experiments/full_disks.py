@@ -94,6 +94,8 @@ def fill_under_load(
     careless: str = "",
     patience_seconds: float = 60,
     layout: int | None = None,
+    filling_bytes: int = LARGE,
+    left_mib: int | None = None,
 ) -> Findings:
     """Fill the disks again and again while vendors post, and give the room back each time.
 
@@ -102,6 +104,8 @@ def fill_under_load(
         patience_seconds: for what must be delivered while they are full; what is not then counts
             as undelivered, and ends the round.
         layout: instead of that.
+        filling_bytes: of each lead; see `payload`.
+        left_mib: room that is left to a door whose worker sleeps; None: chance picks it.
     """
     chance = random.Random(seed)
     with ExitStack() as resources:
@@ -121,12 +125,12 @@ def fill_under_load(
             installation.port,
             itertools.count(1),
             pause_seconds=_LEISURE_SECONDS,
-            filling=LARGE,
+            filling=filling_bytes,
         )
         for filling in range(fillings):
             wait_until("the ballast stands", lambda: ballast_stands(installation.data))
             vendors.wait_for_answers()
-            _fill(installation, vendors, disks, chance)
+            _fill(installation, vendors, disks, chance, left_mib or chance.randint(3, 8))
             if disks.drained and (stuck := _stuck(vendors, brain, patience_seconds)):
                 vendors.stop()
                 faults, posted = filling + 1, vendors.posted
@@ -151,13 +155,17 @@ def ballast_stands(folder: Path) -> bool:
 
 
 def _fill(
-    installation: Installation, vendors: Vendors, disks: Disks, chance: random.Random
+    installation: Installation,
+    vendors: Vendors,
+    disks: Disks,
+    chance: random.Random,
+    left_mib: int,
 ) -> None:
     """Take all the room, and wait until that is felt."""
     if not disks.always_taken and disks.drained:
         # The worker sleeps until no room is left, so that it depends on what the door has left it.
         installation.freeze("worker")
-        disks.filled[0].fill(but=chance.randint(3, 8) * MIB)
+        disks.filled[0].fill(but=left_mib * MIB)
         vendors.wait_for_refusals()
         disks.filled[0].fill()
         installation.thaw("worker")
@@ -198,6 +206,9 @@ EXPERIMENT = Experiment(
                 careless="leaves no room",
                 patience_seconds=5,
                 layout=_LAYOUTS.index(_one_for_all),
+                # More than the ballast's room can take into the store.
+                filling_bytes=10 * LARGE,
+                left_mib=40,
             ),
         ),
     ),

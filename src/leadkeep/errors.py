@@ -14,6 +14,7 @@
     │   ├── StoreUnavailable      the store cannot be reached or written now; it may be later
     │   │   └── StoreFull         its disk has no room; nothing is wrong with what is on it
     │   ├── StoreUnsafe           the store must not be used as it is (unsafe library, poisoned)
+    │   │   └── StoreDamaged      its file is not whole: only a rebuild helps
     │   ├── RecordRefused         a constraint refuses these leads; the batch must be bisected
     │   └── MigrationFailed       the schema could not be brought up to date; nothing was changed
     ├── RecoveryError             a backup, a restore or a rebuild cannot be done, or not here
@@ -80,6 +81,10 @@ class StoreFull(StoreUnavailable):
 
 class StoreUnsafe(StoreError):
     """The store must not be used as it is: unsafe library version, or poisoned by an I/O error."""
+
+
+class StoreDamaged(StoreUnsafe):
+    """The store's file is not whole, and must not be written any more: a rebuild makes another."""
 
 
 class RecordRefused(StoreError):

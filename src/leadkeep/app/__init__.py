@@ -16,7 +16,14 @@ from leadkeep.app.commands import (
     process_queue,
 )
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
-from leadkeep.app.store import existing_store, make_data_folder, migrate_store, open_store, why_lost
+from leadkeep.app.store import (
+    existing_store,
+    make_data_folder,
+    migrate_store,
+    open_store,
+    why_damaged,
+    why_lost,
+)
 
 __all__ = [
     "QueueProgress",
@@ -34,5 +41,6 @@ __all__ = [
     "run_intake",
     "run_supervisor",
     "run_worker",
+    "why_damaged",
     "why_lost",
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from leadkeep.clock import SystemClock
-from leadkeep.errors import StoreUnavailable, StoreUnsafe
+from leadkeep.errors import StoreDamaged, StoreUnavailable, StoreUnsafe
 from leadkeep.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -147,6 +147,17 @@ def why_lost(settings: Settings) -> Lost | None:
             hint="`leadkeep rebuild` makes it anew; an empty one would deliver every lead again.",
         )
         return Lost(error, ("rebuild",))
+    return None
+
+
+def why_damaged(settings: Settings) -> StoreDamaged | None:
+    """What was found wrong with the store's file, after which nothing writes there; else None."""
+    from leadkeep.store.sqlite.poison import PoisonMark
+
+    try:
+        PoisonMark(settings.store_path).check_whole()
+    except StoreDamaged as error:
+        return error
     return None
 
 

@@ -24,7 +24,7 @@ from leadkeep.cli.render import (
 from leadkeep.cli.store import opened
 from leadkeep.cli.visible import visible
 from leadkeep.clock import SystemClock
-from leadkeep.errors import JournalError, LeadkeepError
+from leadkeep.errors import JournalError, LeadkeepError, StoreDamaged
 from leadkeep.models import DestinationView
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
@@ -61,7 +61,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 async def look(settings: Settings) -> Found:
     """Find out everything that `judge` needs; what cannot be read is noted, not raised."""
-    from leadkeep.app import why_lost
+    from leadkeep.app import why_damaged, why_lost
 
     found = Found(
         now_ms=SystemClock().now_us() // 1_000,
@@ -89,8 +89,14 @@ async def look(settings: Settings) -> Found:
                 found = msgspec.structs.replace(
                     found, store_error=str(lost.error), store_mend=lost.mend
                 )
+        damaged = why_damaged(settings)
+    except StoreDamaged as error:
+        damaged = error
     except LeadkeepError as error:
-        found = msgspec.structs.replace(found, store_error=str(error))
+        return msgspec.structs.replace(found, store_error=str(error))
+    if damaged is not None:
+        mend = ("rebuild", "--replace")
+        return msgspec.structs.replace(found, store_error=str(damaged), store_mend=mend)
     return found
 
 

@@ -1,11 +1,11 @@
-"""Asking an installation: post leads one by one, look at its door and into its store."""
+"""Asking an installation: post leads one by one, look into its store."""
 
 import http.client
-import json
-import urllib.request
 from collections.abc import Sequence
 
-from tests.faults.installation.rig import Installation, payload, wait_until
+from tests.faults.rig.installation import Installation
+from tests.faults.rig.leads import payload
+from tests.faults.rig.waiting import wait_until
 
 PATIENCE_SECONDS = 10.0
 """How long a vendor waits; far more than the journal's deadline."""
@@ -42,13 +42,8 @@ def post_or_refused(port: int, number: int) -> int:
         return 0
 
 
-def in_use(admin_port: int) -> list[bool]:
-    """Of each journal, what the door says."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/details", timeout=10) as page:
-        return [journal["in_use"] for journal in json.load(page)["journals"]]
-
-
 def settled(installation: Installation, leads: int) -> None:
+    """Wait until so many leads are in the store, and delivered."""
     wait_until(
         f"{leads} leads are in the store",
         lambda: installation.rows("SELECT count(*) FROM leads") == [(leads,)],

@@ -1,13 +1,12 @@
 """An installation on a disk that hangs: every write to it waits until the file system is thawed.
 
-While it hangs, every lead is answered: by the next journal, or 503. What becomes durable late is
-known by its id if another journal had it, and as not acknowledged if nobody had.
+What becomes durable late, after its vendor was told 503, is delivered and known as not
+acknowledged. That every lead is answered while a disk hangs is the experiment `slow-disks`.
 """
 
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,24 +17,16 @@ from tests.faults.disks.asking import (
     PATIENCE_SECONDS,
     SETTINGS,
     acknowledged,
-    in_use,
     post,
     post_or_refused,
     settled,
 )
-from tests.faults.disks.volumes import Volume, ext4
-from tests.faults.installation.rig import (
-    LEADKEEP,
-    Brain,
-    Installation,
-    Verdict,
-    free_port,
-    wait_until,
-)
+from tests.faults.rig.brain import Brain
+from tests.faults.rig.installation import LEADKEEP, Installation
+from tests.faults.rig.volumes import Volume, ext4
+from tests.faults.rig.waiting import wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
-
-DEAF = (sys.executable, "-P", str(Path(__file__).with_name("deaf_leadkeep.py")))
 
 
 @pytest.fixture
@@ -61,12 +52,6 @@ def frozen(disk: Volume) -> Iterator[None]:
         yield
     finally:
         disk.thaw()
-
-
-def all_are_answered_while_frozen(installation: Installation, disk: Volume) -> None:
-    """Post to a door whose first journal hangs and whose second does not."""
-    with frozen(disk):
-        assert post(installation.port, range(100, 120)) == [200] * 20
 
 
 def two_journals(tmp_path: Path, disk: Volume) -> dict[str, str]:
@@ -95,39 +80,6 @@ def door_alone(installation: Installation, disk: Volume) -> Iterator[subprocess.
         door.wait()
 
 
-def test_the_second_journal_answers_while_the_first_hangs_and_nothing_comes_twice(
-    tmp_path: Path, brain: Brain, disk: Volume
-) -> None:
-    admin = free_port()
-    settings = {
-        **two_journals(tmp_path, disk),
-        "intake.admin_listen": f'"127.0.0.1:{admin}"',
-    }
-    with serving(Installation(tmp_path, brain, settings=settings), disk) as installation:
-        answered = [*range(5), *range(100, 120), *range(200, 205)]
-        assert post(installation.port, range(5)) == [200] * 5
-        all_are_answered_while_frozen(installation, disk)
-        # The lead that the first journal hung with is there as well by now, under the same id.
-        wait_until("the first is used again", lambda: in_use(admin) == [True, True])
-        assert post(installation.port, range(200, 205)) == [200] * 5
-        settled(installation, len(answered))
-        verdict = Verdict(answered, installation, brain)
-        assert (verdict.lost, verdict.twice, verdict.changed) == ([], [], [])
-        assert (verdict.undelivered, verdict.duplicates) == ([], 0)
-        assert acknowledged(installation) == dict.fromkeys(answered, 1)
-        installation.stop()
-
-
-def test_control_a_door_without_a_deadline_answers_nobody(
-    tmp_path: Path, brain: Brain, disk: Volume
-) -> None:
-    settings = two_journals(tmp_path, disk)
-    with serving(Installation(tmp_path, brain, DEAF, settings=settings), disk) as deaf:
-        assert post(deaf.port, range(5)) == [200] * 5
-        with pytest.raises(TimeoutError):
-            all_are_answered_while_frozen(deaf, disk)
-
-
 def test_without_a_second_journal_the_answer_is_503_until_the_thaw(
     tmp_path: Path, brain: Brain, disk: Volume
 ) -> None:
@@ -145,6 +97,25 @@ def test_without_a_second_journal_the_answer_is_503_until_the_thaw(
         late = sorted(number for number, was_told in found.items() if not was_told)
         assert late == [100]
         assert sorted(set(found) - set(late)) == told
+        installation.stop()
+
+
+def test_a_vendors_second_try_is_a_second_lead_and_both_are_seen(
+    tmp_path: Path, brain: Brain, disk: Volume
+) -> None:
+    settings = {**SETTINGS, "journal.folders": f'["{disk.path}/journal"]'}
+    with serving(Installation(tmp_path, brain, settings=settings), disk) as installation:
+        with frozen(disk):
+            assert post(installation.port, [1]) == [503]
+        wait_until("the second try is taken", lambda: post(installation.port, [1]) == [200])
+        tries = "SELECT count(*) FROM leads WHERE json_extract(body, '$.number') = 1 "
+        wait_until(
+            "the first is there as well, and known to have been told 503",
+            lambda: installation.rows(tries + "AND NOT acknowledged") == [(1,)],
+        )
+        wait_until("all is delivered", lambda: not installation.waiting())
+        assert installation.rows(tries + "AND acknowledged") == [(1,)]
+        assert brain.received[1] == 2
         installation.stop()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal.outcomes import DamagedLine, OutcomeLine, OutcomeLog
-from tests.faults.disks.volumes import tmpfs
+from tests.faults.rig.volumes import tmpfs
 
 pytestmark = pytest.mark.root
 

@@ -15,7 +15,7 @@ from leadkeep.states import Status
 from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.poison import PoisonMark
 from leadkeep.store.sqlite.store import SqliteStore
-from tests.faults.disks.volumes import Volume, ext4, tmpfs
+from tests.faults.rig.volumes import Volume, ext4, tmpfs
 from tests.store.builders import a_batch, a_lead
 from tests.store.soundness import faults_of
 

@@ -8,13 +8,14 @@ import sys
 import threading
 from pathlib import Path
 
-import msgspec
-
-from tests.faults.experiments.kills import FAULTY
-from tests.faults.installation.rig import Brain, Installation, free_port, wait_until
 from tests.faults.rig.abuse import ABUSES
+from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
-from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.installation import FAULTY, Installation
+from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.processes import free_port
+from tests.faults.rig.vendors import Vendors
+from tests.faults.rig.waiting import wait_until
 
 VENDORS = 3
 _ABUSES = tuple(ABUSES)
@@ -26,29 +27,24 @@ def abuse_the_door(folder: Path, seed: int) -> Findings:
     Args:
         seed: picks the abuse: so many seeds in a row go through all of them.
     """
-    brain = Brain()
-    installation = Installation(folder, brain, FAULTY)
-    try:
+    with Brain() as brain, Installation(folder, brain, FAULTY) as installation:
         installation.start()
         vendors = Vendors(VENDORS, installation.port, itertools.count(1))
-        wait_until("they are connected", lambda: vendors.answered_so_far() > VENDORS)
+        vendors.wait_for_answers()  # So that all of them are connected.
         pid = installation.pid("intake")
         assert pid is not None
         abuse = ABUSES[_ABUSES[seed % len(_ABUSES)]]
         done = abuse(installation.port, pid, random.Random(seed))
-        answered, posted = vendors.stop()
+        answered, posted = vendors.stop(), vendors.posted
+        failed = posted - len(answered)
         assert installation.pid("intake") == pid, "the door has died of it"
         newcomer = Vendors(1, installation.port, itertools.count(1_000_000_000))
-        wait_until("who comes now is answered", lambda: newcomer.answered_so_far() > 0)
-        more, _ = newcomer.stop()
+        newcomer.wait_for_answers(1)
+        answered += newcomer.stop()
+        posted += newcomer.posted
         installation.stop()
         settle(installation)
-        found = judge(installation, brain, [*answered, *more], posted=posted, faults=done)
-        return msgspec.structs.replace(found, failed=posted - len(answered))
-    finally:
-        installation.abandon()
-        brain.shutdown()
-        brain.server_close()
+        return judge(installation, brain, answered, posted=posted, faults=done, failed=failed)
 
 
 SINGLE_MINDED = """
@@ -82,7 +78,7 @@ def abuse_a_plain_server(folder: Path, seed: int) -> Findings:
         # Less patient than the abuse is long: who is not heard meanwhile gives up.
         vendors = Vendors(VENDORS, port, itertools.count(1), timeout_seconds=0.5)
         abuse.join()
-        answered, posted = vendors.stop()
+        answered, posted = vendors.stop(), vendors.posted
     finally:
         process.kill()
         process.wait()

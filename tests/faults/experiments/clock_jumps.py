@@ -6,10 +6,12 @@ import time
 from functools import partial
 from pathlib import Path
 
-from tests.faults.experiments.kills import FAULTY
-from tests.faults.installation.rig import Brain, Installation, wait_until
+from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
-from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.installation import FAULTY, Installation
+from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.vendors import Vendors
+from tests.faults.rig.waiting import wait_until
 
 DAY = 86_400
 JUMPS = (DAY, -DAY, 3_650 * DAY, -3_650 * DAY)
@@ -20,15 +22,13 @@ VENDORS = 2
 def jump_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
     """Jump while leads are tried in vain and leases are held, and while nothing runs."""
     chance = random.Random(seed)
-    brain = Brain()
     clock = folder / "clock"
     clock.write_text("0")
-    installation = Installation(folder, brain, FAULTY)
     numbers = itertools.count(1)
     answered: list[int] = []
     posted = jumps = 0
     shift = 0
-    try:
+    with Brain() as brain, Installation(folder, brain, FAULTY) as installation:
         for life in range(LIVES):
             installation.faults = {
                 "boot_id": f"{seed}-{life // chance.choice([1, 2])}",
@@ -47,9 +47,8 @@ def jump_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
                 jumps += 1
             time.sleep(0.5)
             installation.abandon()
-            some, tried = vendors.stop()
-            answered += some
-            posted += tried
+            answered += vendors.stop()
+            posted += vendors.posted
             shift += chance.choice(JUMPS)
             clock.write_text(str(shift))
             jumps += 1
@@ -60,10 +59,6 @@ def jump_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
         brain.status = 200
         settle(installation)
         return judge(installation, brain, answered, posted=posted, faults=jumps)
-    finally:
-        installation.abandon()
-        brain.shutdown()
-        brain.server_close()
 
 
 def _tried(installation: Installation) -> bool:

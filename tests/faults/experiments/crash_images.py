@@ -15,7 +15,7 @@ from leadkeep.clock import SystemClock
 from leadkeep.errors import JournalError
 from leadkeep.journal import syscalls
 from leadkeep.journal.archive import Archive, ArchiveReader
-from leadkeep.journal.base import SegmentState
+from leadkeep.journal.base import Group, SegmentState
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader
 from leadkeep.journal.records import encode
@@ -106,7 +106,8 @@ def _records(disk: FaultyDisk) -> Iterator[Record]:
             # the segment is still in the journal.
             with contextlib.suppress(JournalError):
                 for entry in reader.read(info, 0):
-                    yield from getattr(entry, "records", ())
+                    if isinstance(entry, Group):
+                        yield from entry.records
 
 
 EXPERIMENT = Experiment(

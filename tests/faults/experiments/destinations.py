@@ -4,11 +4,12 @@ import itertools
 from functools import partial
 from pathlib import Path
 
-from tests.faults.experiments.kills import FAULTY
-from tests.faults.installation.rig import Installation, wait_until
 from tests.faults.rig.experiment import Control, Experiment, Findings
-from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.installation import FAULTY, Installation
+from tests.faults.rig.judging import judge, settle
 from tests.faults.rig.moody_brain import MOODS, MoodyBrain
+from tests.faults.rig.vendors import Vendors
+from tests.faults.rig.waiting import wait_until
 
 VENDORS = 2
 _MOODS = tuple(MOODS)
@@ -23,25 +24,21 @@ def deliver_to_a_moody_brain(
         seed: picks the misbehaviour: so many seeds in a row go through all of them.
         leads: at least so many are answered.
     """
-    brain = MoodyBrain(_MOODS[seed % len(_MOODS)])
-    installation = Installation(
-        folder, brain, FAULTY, settings={"destinations.brain.timeout_seconds": "0.5"}
-    )
-    installation.faults = {"careless": careless}
-    try:
+    settings = {"destinations.brain.timeout_seconds": "0.5"}
+    with (
+        MoodyBrain(_MOODS[seed % len(_MOODS)]) as brain,
+        Installation(folder, brain, FAULTY, settings=settings) as installation,
+    ):
+        installation.faults = {"careless": careless}
         installation.start()
         vendors = Vendors(VENDORS, installation.port, itertools.count(1))
-        wait_until("enough leads were answered", lambda: vendors.answered_so_far() >= leads)
-        answered, posted = vendors.stop()
+        vendors.wait_for_answers(leads)
+        answered = vendors.stop()
         wait_until("they are in the store", installation.store.exists)
         wait_until("all is delivered", lambda: not installation.waiting())
         installation.stop()
         settle(installation)
-        return judge(installation, brain, answered, posted=posted, faults=brain.misbehaved)
-    finally:
-        installation.abandon()
-        brain.shutdown()
-        brain.server_close()
+        return judge(installation, brain, answered, posted=vendors.posted, faults=brain.misbehaved)
 
 
 EXPERIMENT = Experiment(

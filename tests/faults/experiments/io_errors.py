@@ -6,14 +6,17 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tests.faults.experiments.kills import FAULTY
-from tests.faults.installation.rig import Brain, Installation, wait_until
+from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
 from tests.faults.rig.faulty_disk import faulty_disk, why_not_here
-from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.installation import FAULTY, Installation
+from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.vendors import Vendors
+from tests.faults.rig.waiting import wait_until
 
 ERRORS = 6
 VENDORS = 4
@@ -29,48 +32,39 @@ def fail_then_cut(
     """
     chance = random.Random(seed)
     what = what or chance.choice(["everything", "everything", "journal", "store"])
-    brain = Brain()
-    try:
-        with faulty_disk(folder / "disk") as disk:
-            data = disk.mounted if what == "everything" else folder
-            journals = [str((disk.mounted if what == "journal" else data) / "journal")]
-            if not careless and chance.random() < 0.5:
-                journals.append(str(folder / "second-journal"))
-            store = (disk.mounted if what == "store" else data) / "leadkeep.db"
-            installation = Installation(
-                folder,
-                brain,
-                FAULTY,
-                data=data / "data",
-                settings={
-                    "store.path": f'"{store}"',
-                    "journal.segment_bytes": '"12 MiB"',
-                    "journal.folders": str(journals),
-                },
-            )
-            try:
-                installation.faults = {"boot_id": f"{seed}-1", "careless": careless}
-                installation.start()
-                if careless or chance.random() < 0.5:
-                    # Then the journal alone has the leads.
-                    installation.freeze("worker")
-                vendors = Vendors(VENDORS, installation.port, itertools.count(1))
-                time.sleep(0.3)
-                for _ in range(ERRORS):
-                    disk.fail(**{chance.choice(["writes", "flushes"]): 1})
-                    time.sleep(chance.uniform(0.05, 0.3))
-                disk.lose_power()
-                answered, posted = vendors.stop()
-                installation.abandon()
-                disk.power_on(None)
-                installation.faults = {"boot_id": f"{seed}-2"}
-                settle(installation)
-                return judge(installation, brain, answered, posted=posted, faults=ERRORS)
-            finally:
-                installation.abandon()
-    finally:
-        brain.shutdown()
-        brain.server_close()
+    with ExitStack() as resources:
+        brain = resources.enter_context(Brain())
+        disk = resources.enter_context(faulty_disk(folder / "disk"))
+        data = disk.mounted if what == "everything" else folder
+        journals = [str((disk.mounted if what == "journal" else data) / "journal")]
+        if not careless and chance.random() < 0.5:
+            journals.append(str(folder / "second-journal"))
+        store = (disk.mounted if what == "store" else data) / "leadkeep.db"
+        settings = {
+            "store.path": f'"{store}"',
+            "journal.segment_bytes": '"12 MiB"',
+            "journal.folders": str(journals),
+        }
+        installation = resources.enter_context(
+            Installation(folder, brain, FAULTY, data=data / "data", settings=settings)
+        )
+        installation.faults = {"boot_id": f"{seed}-1", "careless": careless}
+        installation.start()
+        if careless or chance.random() < 0.5:
+            # Then the journal alone has the leads.
+            installation.freeze("worker")
+        vendors = Vendors(VENDORS, installation.port, itertools.count(1))
+        time.sleep(0.3)
+        for _ in range(ERRORS):
+            disk.fail(**{chance.choice(["writes", "flushes"]): 1})
+            time.sleep(chance.uniform(0.05, 0.3))
+        disk.lose_power()
+        answered = vendors.stop()
+        installation.abandon()
+        disk.power_on(None)
+        installation.faults = {"boot_id": f"{seed}-2"}
+        settle(installation)
+        return judge(installation, brain, answered, posted=vendors.posted, faults=ERRORS)
 
 
 APPENDING = """

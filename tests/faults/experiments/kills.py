@@ -2,17 +2,17 @@
 
 import itertools
 import random
-import sys
 import time
 from functools import partial
 from pathlib import Path
 
-from tests.faults.installation.rig import Brain, Installation
+from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
 from tests.faults.rig.faulty_leadkeep import POINTS
-from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.installation import FAULTY, Installation
+from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.vendors import Vendors
 
-FAULTY = (sys.executable, "-P", str(Path(__file__).parents[1] / "rig" / "faulty_leadkeep.py"))
 LIVES = 3
 """Times that the whole installation is started in one round."""
 KILLS = 4
@@ -30,12 +30,10 @@ VICTIMS = [
 def kill_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
     """Kill, restart and kill again; each life of the installation ends with all of it killed."""
     chance = random.Random(seed)
-    brain = Brain()
-    installation = Installation(folder, brain, FAULTY)
     numbers = itertools.count(1)
     answered: list[int] = []
     posted = kills = 0
-    try:
+    with Brain() as brain, Installation(folder, brain, FAULTY) as installation:
         for life in range(LIVES):
             at_a_point = life > 0 and not careless
             installation.faults = {"careless": careless}
@@ -55,17 +53,12 @@ def kill_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
                     kills += len(victims)
                     installation.kill(*victims)
             kills += installation.abandon()
-            some, tried = vendors.stop()
-            answered += some
-            posted += tried
+            answered += vendors.stop()
+            posted += vendors.posted
         settle(installation)
         # A restart that no kill from outside explains was a death at the named point.
         kills = max(kills, installation.restarts)
         return judge(installation, brain, answered, posted=posted, faults=kills)
-    finally:
-        installation.abandon()
-        brain.shutdown()
-        brain.server_close()
 
 
 EXPERIMENT = Experiment(

@@ -9,11 +9,13 @@ import time
 from functools import partial
 from pathlib import Path
 
-from tests.faults.experiments.kills import FAULTY
-from tests.faults.installation.rig import Brain, Installation, wait_until
+from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
 from tests.faults.rig.faulty_disk import faulty_disk, why_not_here
-from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.installation import FAULTY, Installation
+from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.vendors import Vendors
+from tests.faults.rig.waiting import wait_until
 
 CUTS = 4
 VENDORS = 4
@@ -22,42 +24,33 @@ VENDORS = 4
 def cut_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
     """Cut the power of a whole installation several times while vendors post."""
     chance = random.Random(seed)
-    brain = Brain()
-    try:
-        with faulty_disk(folder / "disk") as disk:
-            installation = Installation(
-                folder,
-                brain,
-                FAULTY,
-                data=disk.mounted / "data",
-                settings={"journal.segment_bytes": '"12 MiB"'},
-            )
-            try:
-                numbers = itertools.count(1)
-                answered: list[int] = []
-                posted = 0
-                for cut in range(CUTS):
-                    installation.faults = {"boot_id": f"{seed}-{cut}", "careless": careless}
-                    installation.start()
-                    if chance.random() < 0.5:
-                        # Then the journal alone has the leads.
-                        installation.freeze("worker")
-                    vendors = Vendors(VENDORS, installation.port, numbers)
-                    time.sleep(chance.uniform(0.1, 0.8))
-                    disk.lose_power()
-                    some, tried = vendors.stop()
-                    installation.abandon()
-                    answered += some
-                    posted += tried
-                    disk.power_on(chance.choice([None, chance.randrange(2**32)]))
-                installation.faults = {"boot_id": f"{seed}-end"}
-                settle(installation)
-                return judge(installation, brain, answered, posted=posted, faults=CUTS)
-            finally:
-                installation.abandon()
-    finally:
-        brain.shutdown()
-        brain.server_close()
+    settings = {"journal.segment_bytes": '"12 MiB"'}
+    with (
+        Brain() as brain,
+        faulty_disk(folder / "disk") as disk,
+        Installation(
+            folder, brain, FAULTY, data=disk.mounted / "data", settings=settings
+        ) as installation,
+    ):
+        numbers = itertools.count(1)
+        answered: list[int] = []
+        posted = 0
+        for cut in range(CUTS):
+            installation.faults = {"boot_id": f"{seed}-{cut}", "careless": careless}
+            installation.start()
+            if chance.random() < 0.5:
+                # Then the journal alone has the leads.
+                installation.freeze("worker")
+            vendors = Vendors(VENDORS, installation.port, numbers)
+            time.sleep(chance.uniform(0.1, 0.8))
+            disk.lose_power()
+            answered += vendors.stop()
+            posted += vendors.posted
+            installation.abandon()
+            disk.power_on(chance.choice([None, chance.randrange(2**32)]))
+        installation.faults = {"boot_id": f"{seed}-end"}
+        settle(installation)
+        return judge(installation, brain, answered, posted=posted, faults=CUTS)
 
 
 PLAIN = """

@@ -4,15 +4,16 @@ import itertools
 import random
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from tests.faults.experiments.kills import FAULTY
-from tests.faults.installation.rig import Brain, Installation, wait_until
+from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
-from tests.faults.rig.judging import Vendors, judge, settle
+from tests.faults.rig.installation import FAULTY, Installation
+from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.vendors import Vendors
+from tests.faults.rig.waiting import wait_until
 
 STEPS = 5
 VENDORS = 3
@@ -25,30 +26,22 @@ def upgrade_under_load(folder: Path, seed: int, *, holds_the_socket: bool = True
         holds_the_socket: as systemd's socket activation does; False: the control.
     """
     chance = random.Random(seed)
-    brain = Brain()
-    installation = Installation(folder, brain, FAULTY)
-    installation.faults = {"bad_migration": str(folder / "bad-migration")}
-    if holds_the_socket:
-        installation.held_socket = socket.create_server(
-            ("127.0.0.1", installation.port), backlog=1_024
-        )
-    try:
+    with Brain() as brain, Installation(folder, brain, FAULTY) as installation, ExitStack() as held:
+        installation.faults = {"bad_migration": str(folder / "bad-migration")}
+        if holds_the_socket:
+            listening = socket.create_server(("127.0.0.1", installation.port), backlog=1_024)
+            installation.held_socket = held.enter_context(listening)
         installation.start()
         vendors = Vendors(VENDORS, installation.port, itertools.count(1))
         for _ in range(STEPS):
             step = chance.choice(_UPGRADES) if holds_the_socket else _restart
             step(installation)
-        answered, posted = vendors.stop()
+        answered = vendors.stop()
         installation.stop()
         settle(installation)
-        found = judge(installation, brain, answered, posted=posted, faults=STEPS)
-        return msgspec.structs.replace(found, failed=posted - len(answered))
-    finally:
-        installation.abandon()
-        if installation.held_socket is not None:
-            installation.held_socket.close()
-        brain.shutdown()
-        brain.server_close()
+        posted = vendors.posted
+        failed = posted - len(answered)
+        return judge(installation, brain, answered, posted=posted, faults=STEPS, failed=failed)
 
 
 def _restart(installation: Installation) -> None:

@@ -1,7 +1,5 @@
 """A disk that is really full: no answer without durability, and it goes on when space is back."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,23 +9,15 @@ from leadkeep.clock import SystemClock
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader
+from tests.faults.rig.volumes import tmpfs
 from tests.unit.journal.journal_parts import SEGMENT_BYTES, encoded, read_all, until
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted: {mounted.stderr.decode()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with tmpfs(tmp_path, "disk", 1) as volume:
+        yield volume.path
 
 
 @pytest.mark.root

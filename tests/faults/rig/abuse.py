@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.faults.rig.memory_group import memory_limited
 from tests.integration.intake.test_door_smuggling import CASES
 
 Abuse = Callable[[int, int, random.Random], int]
@@ -16,6 +17,8 @@ Abuse = Callable[[int, int, random.Random], int]
 
 _LEAD = b"POST /hooks/abuse HTTP/1.1\r\nHost: door\r\n"
 _SECONDS = 1.5
+_FLOODED_DOORS_BYTES = 192 * 1024**2
+"""What a door may take for such a flood: 128 MiB of unfinished bodies, and a half for the rest."""
 
 
 @contextlib.contextmanager
@@ -173,8 +176,18 @@ def little_memory(port: int, pid: int, chance: random.Random) -> int:
         resource.prlimit(pid, resource.RLIMIT_AS, before)
 
 
+def limited_memory(port: int, pid: int, chance: random.Random) -> int:
+    """A container's limit on memory, and a flood of large bodies that never end."""
+    with memory_limited(pid, _FLOODED_DOORS_BYTES), _connections(port, 200) as made:
+        for connection in made:
+            connection.settimeout(0.5)
+            _send(connection, _LEAD + b"Content-Length: 9000000\r\n\r\n" + bytes(8_000_000))
+        return len(made)
+
+
 ABUSES: dict[str, Abuse] = {
     "idle connections": idle_connections,
+    "limited memory": limited_memory,
     "slow headers": slow_headers,
     "slow bodies": slow_bodies,
     "cut bodies": cut_bodies,

@@ -31,7 +31,11 @@ class Findings(msgspec.Struct):
     unexplained: int = 0
     """What the ledger cannot account for."""
     failed: int = 0
-    """Requests that were not answered 2xx, in experiments in which all of them must be."""
+    """Requests that were not answered as they must be in this experiment (2xx, or in time), and
+    deliveries that are proved and were forgotten."""
+    unasked: int = 0
+    """Before a person had a word in it: what was delivered again after a recovery, is completed
+    without having been delivered, or was delivered from a store that is known to be damaged."""
     unjudged: int = 0
     """Rounds that ended in an error, of Leadkeep's or of the rig's: nobody knows what they lost."""
     redelivered: int = 0
@@ -47,6 +51,7 @@ class Findings(msgspec.Struct):
             + self.undelivered
             + self.unexplained
             + self.failed
+            + self.unasked
             + self.unjudged
         )
 

@@ -79,6 +79,36 @@ class FaultyDisk:
         """Let each flush take so long."""
         self._order("set", flush_seconds=seconds)
 
+    def freeze(self) -> None:
+        """Let every write to its file system hang, until `thaw`."""
+        self._run("fsfreeze", "--freeze", self.mounted)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._run("fsfreeze", "--unfreeze", self.mounted)
+
+    def make_read_only(self) -> bool:
+        """Mount it read-only; False: somebody has a file of it open for writing."""
+        command = ["mount", "-o", "remount,ro", str(self.mounted)]
+        return not subprocess.run(command, capture_output=True, check=False).returncode
+
+    def find_errors(self) -> None:
+        """Its file system finds itself broken and allows no more writes, as most are set up to."""
+        self._run("mount", "-o", "remount,errors=remount-ro", self.mounted)
+        trigger = Path("/sys/fs/ext4") / Path(self._loop).name / "trigger_fs_error"
+        trigger.write_text("the rig wants it so")
+
+    def repair(self) -> None:
+        """Take it away as soon as nobody has a file of it open, and mount it repaired."""
+        self._detach()
+        self._attach()
+        self._run("fsck.ext4", "-fy", self._loop, accepted=(0, 1))
+        self._run("mount", self._loop, self.mounted)
+
+    def make_writable(self) -> None:
+        """Mount it as before."""
+        self._run("mount", "-o", "remount,rw", self.mounted)
+
     def lie(self, does: bool = True) -> None:
         """Say that flushes are done, and do nothing."""
         self._order("set", lies=does)
@@ -148,9 +178,9 @@ class FaultyDisk:
         return json.loads(answer)
 
     @staticmethod
-    def _run(*command: str | Path) -> str:
+    def _run(*command: str | Path, accepted: tuple[int, ...] = (0,)) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if done.returncode not in accepted:
             raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()}")
         return done.stdout.strip()
 

@@ -6,7 +6,7 @@ What the supervisor starts has the same faults. Keys:
 - `die_at`, `die_after`: SIGKILL itself when it comes to this point for the so-and-so-many-th time.
 - `clock_file`: a file with seconds that are added to the wall clock.
 - `bad_migration`: a file; while it is there, this version brings a migration that fails.
-- `careless`: a control, see `_CARELESS`: a promise that is not kept, which must be noticed.
+- `careless`: a control, see `careless.py`: a promise that is not kept, which must be noticed.
 """
 
 import asyncio
@@ -15,27 +15,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from leadkeep import clock
 from leadkeep.absorber.writing import Writing
 from leadkeep.cli import main
-from leadkeep.delivery import attempt, retry
 from leadkeep.delivery.recorder import Recorder
-from leadkeep.intake.committer import Committer
 from leadkeep.journal import syscalls
 from leadkeep.journal.archive import Archive
-from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.segment import Segment
 from leadkeep.store.sqlite import absorbing, migrations
 from leadkeep.store.sqlite.store import SqliteStore
 from leadkeep.supervisor.supervise import Supervisor
-from leadkeep.walltime import WallTime
 
 # Faults, not designs: methods are replaced by functions that know only what they need.
-# mypy: disable-error-code="method-assign, assignment, misc, attr-defined"
+# mypy: disable-error-code="assignment, misc, attr-defined"
 
 _BOTH_CALLS = (syscalls.Syscalls, syscalls.SyncedWrites)
 
@@ -89,68 +85,6 @@ def _die_at(point: str, after: int) -> None:
         setattr(owner, name, dying(getattr(owner, name)))
 
 
-def _answer_first() -> None:
-    """The door answers, and commits a little later."""
-    place, commit = Committer._place, DiskJournal.commit
-
-    def place_and_settle(self: Any, batch: Any) -> None:
-        place(self, batch)
-        items, batch.items = batch.items, []
-        self._settle(items, True)
-
-    def commit_late(self: DiskJournal, records: Sequence[bytes]) -> Any:
-        time.sleep(0.02)  # Between the answer and the disk there must be time to die in.
-        return commit(self, records)
-
-    Committer._place = place_and_settle
-    DiskJournal.commit = commit_late
-
-
-def _never_sync() -> None:
-    """The page cache is taken for the disk."""
-
-    def commit_group(self: Any, fd: int, buffers: Sequence[bytes], offset: int) -> int:
-        return os.pwritev(fd, buffers, offset)
-
-    for calls in (syscalls.Syscalls, syscalls.SyncedWrites):
-        calls.commit_group = commit_group
-
-
-def _go_on_after_an_error() -> None:
-    """What could not be synced is synced once more, and that success is believed."""
-
-    def commit_group(self: Any, fd: int, buffers: Sequence[bytes], offset: int) -> int:
-        written = os.pwritev(fd, buffers, offset)
-        try:
-            os.fdatasync(fd)
-        except OSError:
-            # The kernel has told of the error once, and counts the pages as written.
-            os.fdatasync(fd)
-        return written
-
-    for calls in (syscalls.Syscalls, syscalls.SyncedWrites):
-        calls.commit_group = commit_group
-
-
-def _believe_the_clock() -> None:
-    """Wall time is taken to have been steady for ever."""
-    WallTime.steady_since_us = lambda self: 0
-
-
-def _believe_any_reply() -> None:
-    """Whatever a destination does counts as success."""
-    attempt.decide = lambda reply, **details: retry.Completed()
-
-
-_CARELESS: dict[str, Callable[[], None]] = {
-    "answers first": _answer_first,
-    "never syncs": _never_sync,
-    "believes any reply": _believe_any_reply,
-    "believes the clock": _believe_the_clock,
-    "goes on after an error": _go_on_after_an_error,
-}
-
-
 def _shift_clock(path: Path) -> None:
     def now_us(self: Any) -> int:
         try:
@@ -184,7 +118,10 @@ def _make_faulty(faults: dict[str, Any]) -> None:
     if path := faults.get("bad_migration"):
         _bring_a_bad_migration(Path(path))
     if careless := faults.get("careless"):
-        _CARELESS[careless]()
+        sys.path.append(str(Path(__file__).parents[3]))  # It runs outside of the project's folder.
+        from tests.faults.rig.careless import CARELESS
+
+        CARELESS[careless]()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,30 @@
 """Compares three records of one round: the vendors', the store's and the destination's."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
-from tests.faults.installation.rig import Destination, Installation, Vendor, Verdict, wait_until
+from tests.faults.rig.brain import Destination
 from tests.faults.rig.experiment import Findings
+from tests.faults.rig.installation import Installation
+from tests.faults.rig.leads import is_as_posted, number_in
+from tests.faults.rig.waiting import wait_until
+
+
+class Verdict:
+    """What became of the answered leads, from the store and from the destination."""
+
+    def __init__(
+        self, answered: Sequence[int], installation: Installation, brain: Destination
+    ) -> None:
+        bodies = (body for (body,) in installation.rows("SELECT body FROM leads"))
+        stored = [(number, body) for body in bodies if (number := number_in(body)) is not None]
+        times = Counter(number for number, _ in stored)
+        self.answered = len(answered)
+        self.lost = sorted(number for number in answered if not times[number])
+        self.twice = sorted(number for number, count in times.items() if count > 1)
+        self.changed = sorted(number for number, body in stored if not is_as_posted(body))
+        self.undelivered = sorted(set(answered) - set(brain.received))
+        self.duplicates = sum(count - 1 for count in brain.received.values() if count > 1)
 
 
 def settle(installation: Installation) -> None:
@@ -30,8 +51,16 @@ def judge(
     *,
     posted: int,
     faults: int,
+    failed: int = 0,
 ) -> Findings:
-    """What one round came to; everything that could be delivered has been."""
+    """What one round came to; everything that could be delivered has been.
+
+    Args:
+        answered: the leads that were answered 2xx.
+        posted: how many there were altogether.
+        faults: how much was done to them.
+        failed: what was not answered as it must be.
+    """
     verdict = Verdict(answered, installation, brain)
     return Findings(
         rounds=1,
@@ -43,25 +72,6 @@ def judge(
         changed=len(verdict.changed),
         undelivered=len(verdict.undelivered),
         unexplained=installation.unexplained(),
+        failed=failed,
         redelivered=verdict.duplicates,
     )
-
-
-class Vendors:
-    """Several vendors at once, and what they remember together."""
-
-    def __init__(
-        self, count: int, port: int, numbers: Iterator[int], *, timeout_seconds: float = 10
-    ) -> None:
-        self._vendors = [
-            Vendor(port, numbers, timeout_seconds=timeout_seconds) for _ in range(count)
-        ]
-
-    def answered_so_far(self) -> int:
-        """How many were answered 2xx."""
-        return sum(len(vendor.answered) for vendor in self._vendors)
-
-    def stop(self) -> tuple[list[int], int]:
-        """The numbers answered 2xx, and how many were posted."""
-        answered = [number for vendor in self._vendors for number in vendor.stop()]
-        return answered, sum(vendor.posted for vendor in self._vendors)

@@ -86,7 +86,7 @@ MOODS: dict[str, Mood] = {
 
 
 class MoodyBrain(socketserver.ThreadingTCPServer):
-    """The destination. Serves from the start until `close`."""
+    """The destination. Serves from the start until closed."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -120,6 +120,11 @@ class MoodyBrain(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Whoever is treated like this may well have left."""
+
+    def server_close(self) -> None:
+        """Serve no longer; at the end of a `with` block, too."""
+        self.shutdown()
+        super().server_close()
 
 
 class _Visit(socketserver.BaseRequestHandler):

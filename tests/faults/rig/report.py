@@ -60,7 +60,9 @@ class Progress(msgspec.Struct):
     @property
     def is_good(self) -> bool:
         """No round lost a lead, and every control lost some."""
-        return self.findings.losses == 0 and all(one.losses for one in self.controls.values())
+        # A control that could not be judged has not shown that a loss would be noticed.
+        noticed = (one.losses > one.unjudged for one in self.controls.values())
+        return self.findings.losses == 0 and all(noticed)
 
 
 def write_report(everything: Sequence[tuple[Experiment, Progress]], path: Path) -> None:
@@ -76,8 +78,10 @@ def _report(everything: Sequence[tuple[Experiment, Progress]]) -> list[str]:
         "Written by `bin/torture`, which anyone with root on a Debian machine can run; raw counts.",
         "*Lost*: answered 2xx and not in the store. *Undelivered*: answered, and not delivered in",
         "the end. *Unexplained*: what `leadkeep ledger` cannot account for. *Failed*: requests",
-        "not answered 2xx where all must be. *Unjudged*: rounds that ended in an error. *Again*:",
-        "deliveries more than one for each lead, which at-least-once allows.",
+        "not answered 2xx, or not in time, where they must be; deliveries forgotten though proved.",
+        "*Unasked*: what was delivered again, or called delivered, after a recovery and before a",
+        "person let it. *Unjudged*: rounds that ended in an error. *Again*: deliveries more than",
+        "one for each lead, which at-least-once allows.",
     ]
     for experiment, progress in everything:
         machine = progress.machine
@@ -91,8 +95,8 @@ def _report(everything: Sequence[tuple[Experiment, Progress]]) -> list[str]:
             f"{machine.sqlite}, Leadkeep {machine.leadkeep}; begun on {machine.day}.",
             "",
             f"| run | rounds | {experiment.fault} | posted | answered | lost | twice | changed "
-            "| undelivered | unexplained | failed | unjudged | again |",
-            "|" + "---|" * 13,
+            "| undelivered | unexplained | failed | unasked | unjudged | again |",
+            "|" + "---|" * 14,
             _row("Leadkeep", progress.findings),
             *(_row(f"control: {name}", found) for name, found in progress.controls.items()),
         ]
@@ -114,6 +118,7 @@ def _row(name: str, found: Findings) -> str:
         found.undelivered,
         found.unexplained,
         found.failed,
+        found.unasked,
         found.unjudged,
         found.redelivered,
     )

@@ -4,6 +4,7 @@ import json
 import time
 
 from leadkeep.states import Status
+from leadkeep.store.sqlite.poison import PoisonMark
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_lead
 
@@ -74,6 +75,7 @@ def test_a_store_that_cannot_be_read_is_told_and_not_raised(installation: Instal
     result = installation.run("status")
     assert result.exit_code == 3
     assert result.stdout.startswith("The store cannot be read")
+    assert "rebuild --replace" in result.stdout
     assert "Traceback" not in result.output
 
 
@@ -102,3 +104,12 @@ def test_damaged_bytes_in_a_journal_are_at_risk(installation: Installation) -> N
     assert result.exit_code == 3
     assert "accepted leads may be damaged" in result.stdout
     assert "journal verify" in result.stdout
+
+
+def test_a_store_that_was_found_damaged_names_the_rebuild(installation: Installation) -> None:
+    installation.absorb(a_lead())
+    PoisonMark(installation.data / "leadkeep.db").set("a page is garbage", damaged=True)
+    result = installation.run("status")
+    assert result.exit_code == 3
+    assert "the store's file is damaged: a page is garbage" in result.stdout
+    assert "rebuild --replace" in result.stdout

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.installation.rig import Brain, Installation, free_port, wait_until
+from tests.faults.rig.brain import Brain
+from tests.faults.rig.installation import Installation
+from tests.faults.rig.processes import free_port
+from tests.faults.rig.waiting import wait_until
 
 CANARY = "canary-4711-personal"
 BODY = f'{{"number": 1, "name": "{CANARY}", "email": "{CANARY}@example.com"}}'.encode()
@@ -15,10 +18,8 @@ BODY = f'{{"number": 1, "name": "{CANARY}", "email": "{CANARY}@example.com"}}'.e
 
 @pytest.fixture
 def brain() -> Iterator[Brain]:
-    made = Brain()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with Brain() as made:
+        yield made
 
 
 def post(port: int, target: str, body: bytes) -> int:

@@ -11,12 +11,13 @@ import apsw
 from leadkeep.errors import (
     LeadkeepError,
     RecordRefused,
+    StoreDamaged,
     StoreError,
     StoreFull,
     StoreUnavailable,
     StoreUnsafe,
 )
-from leadkeep.store.sqlite.poison import PoisonMark
+from leadkeep.store.sqlite.poison import REBUILD_HINT, PoisonMark, damaged_store
 
 _UNAVAILABLE: tuple[tuple[type[apsw.Error], str, str], ...] = (
     (apsw.BusyError, "another process is writing to the store", "try again"),
@@ -61,10 +62,10 @@ def foreign_errors_mapped(mark: PoisonMark) -> Iterator[None]:
             # What SQLite says when it opens on a full disk: it makes its index larger by writing.
             raise _full(error) from error
         mark.set(str(error))
-        damaged = isinstance(error, apsw.CorruptError)
-        what = "the store's file is damaged" if damaged else "an I/O error hit the store"
+        if isinstance(error, apsw.CorruptError):
+            raise damaged_store(str(error)) from error
         raise StoreUnsafe(
-            f"{what}: {error}",
+            f"an I/O error hit the store: {error}",
             hint="look at the disk and the kernel's log, then restart the worker",
         ) from error
     except apsw.Error as error:
@@ -96,7 +97,8 @@ def _mapped(error: apsw.Error) -> LeadkeepError:
         if isinstance(error, kind):
             return StoreUnavailable(f"{message} ({error})", hint=hint)
     if isinstance(error, apsw.NotADBError):
-        return StoreUnsafe(
-            "the store's file is not a SQLite database", hint="check the setting store.path"
+        return StoreDamaged(
+            "the store's file is not a SQLite database",
+            hint=f"check the setting store.path; if it is right, {REBUILD_HINT}",
         )
     return StoreError(f"the store refused: {error}")

@@ -16,15 +16,24 @@ def flaws(connection: apsw.Connection) -> list[str]:
 
     A damaged file is told, not raised: who only asks must not stop those who still write.
     """
+    found = [f"the database file is damaged: {damage}" for damage in damages(connection)]
+    try:
+        # Whatever else is asked of a damaged file proves nothing.
+        return found or _drift(connection)
+    except apsw.CorruptError as error:
+        return [f"the database file is damaged: {error}"]
+
+
+def damages(connection: apsw.Connection) -> list[str]:
+    """Where the file is not whole, in words, after reading all of it; nothing: an empty list."""
     found: list[str] = []
     try:
         for (verdict,) in connection.execute(SQL["integrity"]):
             if verdict != "ok":
-                found.append(f"the database file is damaged: {verdict}")
-        # Whatever else is asked of a damaged file proves nothing.
-        return found or _drift(connection)
+                found.append(verdict)
     except apsw.CorruptError as error:
-        return [*found, f"the database file is damaged: {error}"]
+        found.append(str(error))
+    return found
 
 
 def _drift(connection: apsw.Connection) -> list[str]:

@@ -6,7 +6,8 @@ import apsw
 
 from leadkeep.errors import StoreUnavailable
 from leadkeep.store.sqlite.connections import SQL, first_value
-from leadkeep.store.sqlite.poison import PoisonMark
+from leadkeep.store.sqlite.examining import damages
+from leadkeep.store.sqlite.poison import PoisonMark, damaged_store
 
 
 def checkpoint(connection: apsw.Connection, *, patience_ms: int, busy_timeout_ms: int) -> bool:
@@ -32,9 +33,14 @@ def checkpoint(connection: apsw.Connection, *, patience_ms: int, busy_timeout_ms
 def recover(connection: apsw.Connection, mark: PoisonMark, *, busy_timeout_ms: int) -> None:
     """Checkpoint, and clear the mark of poisoning once everything has been written anew.
 
+    A store that was marked is read whole before it is trusted again: whoever met a damaged page has
+    marked it too, and writing on would bury under new leads what is wrong with the old ones.
+
     Raises:
+        StoreDamaged: its file is not whole, and will not be written any more.
         StoreUnavailable: poisoned, and a reader is in the way.
     """
+    mark.check_whole()
     try:
         done = checkpoint(connection, patience_ms=busy_timeout_ms, busy_timeout_ms=busy_timeout_ms)
     except apsw.FullError:
@@ -48,6 +54,9 @@ def recover(connection: apsw.Connection, mark: PoisonMark, *, busy_timeout_ms: i
             "the store was hit by an I/O error and cannot be written anew: a reader is in the way",
             hint="end long-running queries on the store, then start again",
         )
+    if damage := damages(connection):
+        mark.set(damage[0], damaged=True)
+        raise damaged_store(damage[0])
     mark.clear()
 
 

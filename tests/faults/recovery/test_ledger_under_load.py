@@ -12,7 +12,10 @@ import pytest
 from leadkeep import app
 from leadkeep.recovery.ledger import Ledger
 from leadkeep.states import LeadClass
-from tests.faults.installation.rig import Brain, Installation, Vendor, wait_until
+from tests.faults.rig.brain import Brain
+from tests.faults.rig.installation import Installation
+from tests.faults.rig.vendors import Vendors
+from tests.faults.rig.waiting import wait_until
 
 VENDORS = 4
 ROUNDS = 12
@@ -21,22 +24,10 @@ VICTIMS = [(), ("worker",), (), ("intake",), (), ("intake", "worker")]
 
 
 @pytest.fixture
-def brain() -> Iterator[Brain]:
-    made = Brain()
-    yield made
-    made.shutdown()
-    made.server_close()
-
-
-@pytest.fixture
 def installation(tmp_path: Path, brain: Brain) -> Iterator[Installation]:
-    made = Installation(tmp_path, brain)
-    with made.config.open("a") as config:
-        config.write('[journal]\nsegment_bytes = "2MiB"\n')
-    text = made.config.read_text().replace("[intake]\n", '[intake]\nmax_body_bytes = "64KiB"\n')
-    made.config.write_text(text)
-    yield made
-    made.abandon()
+    settings = {"journal.segment_bytes": '"2MiB"', "intake.max_body_bytes": '"64KiB"'}
+    with Installation(tmp_path, brain, settings=settings) as made:
+        yield made
 
 
 def taken(installation: Installation) -> Ledger:
@@ -50,8 +41,7 @@ def test_beside_a_running_installation_nothing_is_ever_unexplained(
 ) -> None:
     chance = random.Random(20261124)
     installation.start()
-    numbers = itertools.count(1)
-    vendors = [Vendor(installation.port, numbers) for _ in range(VENDORS)]
+    vendors = Vendors(VENDORS, installation.port, itertools.count(1))
     received = [0]
     for turn in range(ROUNDS):
         time.sleep(chance.uniform(0.05, 0.2))
@@ -62,8 +52,7 @@ def test_beside_a_running_installation_nothing_is_ever_unexplained(
             assert ledger.problems == ()
             assert ledger.notes == ()
             received.append(ledger.received)
-    answered = [number for vendor in vendors for number in vendor.stop()]
-    posted = sum(vendor.posted for vendor in vendors)
+    answered = vendors.stop()
     wait_until("the store exists", installation.store.exists)
     wait_until("all is absorbed", lambda: taken(installation).not_absorbed == 0)
     wait_until("all is delivered", lambda: not installation.waiting())
@@ -74,7 +63,7 @@ def test_beside_a_running_installation_nothing_is_ever_unexplained(
     assert received[-1] > received[1]
     assert last.problems == ()
     # A door that was killed between commit and answer keeps a lead that nobody was told of.
-    assert 200 < len(answered) <= last.received <= posted
+    assert 200 < len(answered) <= last.received <= vendors.posted
     assert last.by_class[LeadClass.COMPLETED] == last.received
     assert installation.rows("SELECT count(*) FROM leads") == [(last.received,)]
     assert list((installation.folder / "data/archive/tallies").iterdir())

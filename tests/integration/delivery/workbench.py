@@ -14,6 +14,7 @@ from leadkeep.destinations.http import HttpDestination
 from leadkeep.journal.outcomes import OutcomeLog
 from leadkeep.models import DeliveryView, Selection
 from leadkeep.settings.model import DestinationSettings, RetrySettings
+from leadkeep.settings.steering import BreakerSettings
 from leadkeep.states import Status
 from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.store import SqliteStore
@@ -21,6 +22,8 @@ from tests.store.builders import a_batch, a_lead
 
 SOON = RetrySettings(first_seconds=0.02, longest_seconds=0.1)
 """Tries follow each other fast."""
+KEEN = BreakerSettings(probe_first_seconds=0.1, probe_longest_seconds=0.1, ramp_seconds=0.1)
+"""A circuit that has opened is soon probed and closed."""
 DEADLINE_SECONDS = 20.0
 
 
@@ -66,7 +69,7 @@ class Workbench:
         **settings: Any,
     ) -> AsyncIterator[DeliveryWorker]:
         """A worker for destinations by name; not running yet."""
-        settings = {"retry": SOON, "timeout_seconds": 10.0, **settings}
+        settings = {"retry": SOON, "breaker": KEEN, "timeout_seconds": 10.0, **settings}
         chosen = {to: DestinationSettings(url=url, **settings) for to, url in urls.items()}
         destinations = {
             to: HttpDestination(to, one, clock=self.clock) for to, one in chosen.items()

@@ -20,6 +20,7 @@ from leadkeep.app.parts import (
     lead_numbers,
     make_absorber,
     make_delivery,
+    make_health_checks,
     room_watch,
     wall_time,
 )
@@ -96,6 +97,7 @@ async def check_parts(settings: Settings) -> None:
                 await destination.examine()
         finally:
             await destination.close()
+    make_health_checks(settings)
 
 
 async def process_queue(

@@ -11,7 +11,7 @@ import msgspec
 
 from leadkeep.cli.render import count, duration, rough_size
 from leadkeep.disks.survey import Rooms
-from leadkeep.models import AtStake, DestinationView
+from leadkeep.models import AtStake, Circuit, DestinationView
 from leadkeep.states import Status
 
 LATE_AFTER_SECONDS = 15 * 60
@@ -59,6 +59,8 @@ class Found(msgspec.Struct, frozen=True):
     rooms: Rooms = Rooms()
     certificates: AtStake = AtStake(0, None)
     """Leads that wait and whose certificate of consent is near its end."""
+    circuits: dict[str, Circuit] = {}
+    """By destination; one that never opened is left out."""
 
     def knows(self, destination: str) -> bool:
         """Whether somebody delivers to it; what runs may have been told more than this command."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from leadkeep.cli.circuits import circuit_words
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.health import Found, Health, Processes, Waiting, judge
 from leadkeep.cli.options import command_line
@@ -80,6 +81,7 @@ async def look(settings: Settings) -> Found:
                     found,
                     counts=await store.counts(),
                     destinations=tuple(await store.destinations()),
+                    circuits=await store.circuits(),
                     today=await _today(store),
                     certificates=await store.certificates_at_stake(
                         now_ms=found.now_ms, before_ms=found.now_ms + _CERTIFICATES_NEAR_MS
@@ -187,6 +189,7 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "journal_error": found.journal_error,
         "rooms": found.rooms,
         "certificates": found.certificates,
+        "circuits": found.circuits,
     }
 
 
@@ -248,6 +251,7 @@ def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
     waiting = counts[Status.PENDING] + counts[Status.PROCESSING]
     oldest = view.oldest_waiting_at_ms
     state = f"held: {view.hold_reason}" if view.held else ""
+    state = "; ".join(filter(None, (state, circuit_words(found, view.name))))
     if view.name and not found.knows(view.name):
         state = state or "not in the configuration"
     return (

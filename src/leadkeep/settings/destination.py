@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
 from leadkeep.settings.row import setting
+from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class DestinationSettings:
         maximum=600,
     )
     concurrency: int = setting(
-        16, "Deliveries under way at once.", kind="count", minimum=1, maximum=1_000
+        16, "Deliveries under way at once, in each worker.", kind="count", minimum=1, maximum=1_000
     )
     reply_max_bytes: int = setting(
         16 * 1024, "This much of the reply is recorded.", kind="size", minimum=0, maximum=1024**2
@@ -83,3 +84,5 @@ class DestinationSettings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     sign: SignSettings = field(default_factory=SignSettings)
     python: PythonSettings = field(default_factory=PythonSettings)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    rate: RateSettings = field(default_factory=RateSettings)

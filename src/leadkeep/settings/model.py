@@ -25,15 +25,18 @@ from leadkeep.settings.installation import (
 from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
 from leadkeep.settings.row import Address, setting
 from leadkeep.settings.source import ReplySettings, SourceSettings
+from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 __all__ = [
     "Address",
     "AuthSettings",
+    "BreakerSettings",
     "DestinationSettings",
     "IntakeSettings",
     "JournalSettings",
     "Origin",
     "PythonSettings",
+    "RateSettings",
     "ReplySettings",
     "RetrySettings",
     "Settings",

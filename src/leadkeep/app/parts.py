@@ -16,12 +16,13 @@ import structlog
 from leadkeep.app.store import open_store
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import JournalUnavailable, StoreUnavailable
-from leadkeep.settings.model import Settings
+from leadkeep.settings.model import DestinationSettings, Settings
 
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.absorber.archivist import Archivist
     from leadkeep.delivery.worker import DeliveryWorker
+    from leadkeep.destinations.base import Destination
     from leadkeep.disks.watch import RoomWatch
     from leadkeep.journal.archive import Archive
     from leadkeep.journal.base import JournalReader, JournalWriter
@@ -194,6 +195,23 @@ def make_archivist(
     )
 
 
+def make_destination(name: str, settings: DestinationSettings, clock: Clock) -> Destination:
+    """One destination, at the url that its settings name."""
+    from leadkeep.destinations.http import HttpDestination
+
+    return HttpDestination(name, settings, clock=clock)
+
+
+def switching_destination(name: str, settings: DestinationSettings, clock: Clock) -> Destination:
+    """The same, following the address that a deployment may have switched to."""
+    from leadkeep.destinations.switching import SwitchingDestination, settings_at
+
+    return SwitchingDestination(
+        make_destination(name, settings, clock),
+        lambda url: make_destination(name, settings_at(settings, url), clock),
+    )
+
+
 @asynccontextmanager
 async def make_delivery(
     settings: Settings,
@@ -203,12 +221,11 @@ async def make_delivery(
     on_full: Callable[[Path], None] = lambda folder: None,
 ) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
-    from leadkeep.destinations.http import HttpDestination
     from leadkeep.journal.outcomes import OutcomeLog
 
     clock = SystemClock()
     destinations = {
-        name: HttpDestination(name, chosen, clock=clock)
+        name: switching_destination(name, chosen, clock)
         for name, chosen in settings.destinations.items()
     }
     try:

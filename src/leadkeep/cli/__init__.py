@@ -28,6 +28,7 @@ COMMANDS = {
     "leads": "leadkeep.cli.leads:leads",
     "hold": "leadkeep.cli.destinations:hold",
     "resume": "leadkeep.cli.destinations:resume",
+    "deploy": "leadkeep.cli.deploy:deploy",
     "push": "leadkeep.cli.push:push",
     "journal": "leadkeep.cli.journal:journal",
     "backup": "leadkeep.cli.backup:backup",

@@ -51,22 +51,47 @@ class HttpDestination:
         seen = Exchange()
         try:
             head = self._form.head(claim)
-            if self._wire is None:
-                # Connections belong to the loop that runs, which __init__ need not have.
-                self._wire = Wire(self._form.origin, reply_max_bytes=self._reply_max_bytes)
             async with asyncio.timeout(self._timeout_seconds):
-                await self._wire.exchange(
+                await self._the_wire().exchange(
                     seen, head=head, body=claim.body, is_head=claim.method == "HEAD"
                 )
         except Exception as error:  # whatever it is, it is this attempt's outcome
             return self._failed(error, seen)
         return self._answered(seen)
 
+    async def health(self) -> Reply:
+        """GET the url within the timeout, for no lead: is a 2xx there? Raises as `attempt`."""
+        seen = Exchange()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._the_wire().exchange(
+                    seen, head=self._form.health_head(), body=b"", is_head=False
+                )
+        except Exception as error:  # whatever it is, it is the answer
+            return self._failed(error, seen)
+        return self._answered(seen)
+
+    async def reachable(self) -> Reply:
+        """Connect within the timeout and say nothing: does anybody listen? Raises as `attempt`."""
+        seen = Exchange()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._the_wire().reach(seen)
+        except Exception as error:  # whatever it is, it is the answer
+            return self._failed(error, seen)
+        return Reply(confirmed=True)
+
     async def close(self) -> None:
         """Let go of connections."""
         if self._wire is not None:
             wire, self._wire = self._wire, None
             await wire.close()
+
+    def _the_wire(self) -> Wire:
+        if self._wire is None:
+            # Connections belong to the loop that runs, which __init__ need not have.
+            self._wire = Wire(self._form.origin, reply_max_bytes=self._reply_max_bytes)
+        return self._wire
 
     def _answered(self, seen: Exchange) -> Reply:
         status = seen.status or 0

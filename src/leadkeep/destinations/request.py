@@ -111,6 +111,19 @@ class RequestForm:
             )
         )
 
+    def health_head(self) -> bytes:
+        """A GET of the url as it is, with the configured headers and nothing of any lead."""
+        return b"".join(
+            (
+                b"GET ",
+                self._fixed_target,
+                self._host_line,
+                b"Accept: */*\r\nUser-Agent: leadkeep\r\n",
+                self._configured,
+                b"\r\n",
+            )
+        )
+
     def _target(self, target: bytes) -> bytes:
         """The request target: the configured url with the sender's path and query as configured."""
         path, mark, query = target.partition(b"?")

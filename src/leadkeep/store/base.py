@@ -27,9 +27,10 @@ from leadkeep.models import (
 )
 from leadkeep.states import Status, Verb
 from leadkeep.store.census import Cell, Census, StoredSegment
+from leadkeep.store.deployments import DeploymentStore
 
 
-class Store(Protocol):
+class Store(DeploymentStore, Protocol):
     """The queue's truth."""
 
     async def close(self) -> None:
@@ -56,7 +57,14 @@ class Store(Protocol):
     # ------------------------------------------------------------ delivering
 
     async def claim(
-        self, destination: str, *, limit: int, lease_ms: int, longest_wait_ms: int, worker: str
+        self,
+        destination: str,
+        *,
+        limit: int,
+        lease_ms: int,
+        longest_wait_ms: int,
+        worker: str,
+        deployment: int | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first.
 
@@ -66,6 +74,8 @@ class Store(Protocol):
         Args:
             lease_ms: how long the lease lasts, by the boot clock.
             worker: who claims, for people.
+            deployment: who claims is this deployment: its own hold is no hindrance, and once it
+                has ended it gets nothing.
         """
 
     async def record(self, outcomes: Sequence[Outcome]) -> list[Recorded]:
@@ -132,11 +142,21 @@ class Store(Protocol):
             UsageError: the selection or `destinations` is empty.
         """
 
-    async def hold_destination(self, name: str, *, reason: str, actor: str) -> None:
-        """Let its leads wait, without using up tries, until it is resumed."""
+    async def hold_destination(
+        self, name: str, *, reason: str, actor: str, for_ms: int | None = None
+    ) -> None:
+        """Let its leads wait, without using up tries, until it is resumed.
 
-    async def resume_destination(self, name: str, *, actor: str) -> None:
-        """Deliver to it again."""
+        Args:
+            for_ms: it ends by itself after so long, by the boot clock; None: it does not.
+        """
+
+    async def resume_destination(self, name: str, *, actor: str) -> int | None:
+        """Deliver to it again, whoever holds it.
+
+        Returns:
+            The deployment that was under way and is abandoned by this; None: there was none.
+        """
 
     # ------------------------------------------------------------ looking
 

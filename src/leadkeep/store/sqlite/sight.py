@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from leadkeep.clock import Clock
 from leadkeep.models import (
     DeliveryView,
     DestinationView,
@@ -29,9 +30,16 @@ class Sight:
     """What may be asked of a store, on the readers' threads."""
 
     def __init__(
-        self, path: Path, readers: Readers, mark: PoisonMark, *, busy_timeout_ms: int
+        self,
+        path: Path,
+        readers: Readers,
+        mark: PoisonMark,
+        *,
+        busy_timeout_ms: int,
+        clock: Clock,
     ) -> None:
         self._path = path
+        self._clock = clock
         self._readers = readers
         self._mark = mark
         self._busy_timeout_ms = busy_timeout_ms
@@ -42,7 +50,9 @@ class Sight:
 
     async def next_due_at_ms(self, destination: str) -> int | None:
         """When the next pending delivery is due; None: none waits, or the destination is held."""
-        return await self._readers.look(partial(delivering.next_due_at_ms, destination=destination))
+        return await self._readers.look(
+            partial(delivering.next_due_at_ms, destination=destination, clock=self._clock)
+        )
 
     async def counts(self) -> dict[Status, int]:
         """Deliveries by status, from maintained counters. Every status is a key."""
@@ -50,7 +60,7 @@ class Sight:
 
     async def destinations(self) -> list[DestinationView]:
         """Every destination that is held or has deliveries; see `Store.destinations`."""
-        return await self._readers.look(looking.destinations)
+        return await self._readers.look(partial(looking.destinations, clock=self._clock))
 
     async def find(
         self, selection: Selection, *, limit: int, after: int | None = None

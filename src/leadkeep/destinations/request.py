@@ -67,10 +67,11 @@ class RequestForm:
         self._query = parts.query.encode("ascii")
         self._replaced: set[bytes] = set()
         host = (self.origin.host_port_subcomponent or "").encode("ascii")
-        configured = b""
+        configured = self._of_url = b""
         credentials = _credentials(parts.netloc)
         if credentials:
             configured += b"Authorization: Basic " + b64encode(credentials) + b"\r\n"
+            self._of_url = configured
             self._replaced.add(b"authorization")
         for header, value in settings.headers.items():
             line_name, line_value = _configured_header(name, header, value)
@@ -112,14 +113,17 @@ class RequestForm:
         )
 
     def health_head(self) -> bytes:
-        """A GET of the url as it is, with the configured headers and nothing of any lead."""
+        """A GET of the url as it is, with its user and password, and nothing of any lead.
+
+        Not the configured headers: they may hold what only the place for leads shall get.
+        """
         return b"".join(
             (
                 b"GET ",
                 self._fixed_target,
                 self._host_line,
                 b"Accept: */*\r\nUser-Agent: leadkeep\r\n",
-                self._configured,
+                self._of_url,
                 b"\r\n",
             )
         )

@@ -6,7 +6,8 @@ import pytest
 
 from leadkeep.deployments import Deployment, DeploymentResult, Ending
 from leadkeep.errors import AlreadyRunning, NotFound
-from leadkeep.models import Claim, DestinationView
+from leadkeep.models import CircuitMove, Claim, DestinationView
+from leadkeep.states import CircuitState
 from leadkeep.store.base import Store
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead, an_outcome
@@ -244,6 +245,56 @@ async def test_a_deployment_after_a_failed_one_may_try_and_lets_go_if_it_succeed
     await waiting.release(claims)
     await end(waiting, again, result=result)
     assert len(await claim(waiting)) == free
+
+
+# ---------------------------------------------------------------- the circuit
+
+
+async def open_circuit(store: Store) -> None:
+    assert await store.move_circuit("default", 0, CircuitMove(CircuitState.OPEN, openings=3))
+    assert await claim(store) == []
+
+
+async def test_the_canary_is_claimed_whatever_the_circuit_says(waiting: Store) -> None:
+    await open_circuit(waiting)
+    deployment = await begin(waiting)
+    assert len(await claim(waiting, deployment=deployment.deployment_id)) == 1
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        DeploymentResult.COMPLETED,
+        DeploymentResult.COMMAND_FAILED,
+        DeploymentResult.SWITCHED_BACK,
+    ],
+)
+async def test_after_a_canary_leads_go_slowly_at_first(
+    waiting: Store, result: DeploymentResult
+) -> None:
+    await open_circuit(waiting)
+    await end(waiting, await begin(waiting), result=result)
+    circuit = (await waiting.circuits())["default"]
+    assert (circuit.state, circuit.ramp_limit) == (CircuitState.RAMPING, 1)
+    assert circuit.reason == "deployment 1 has ended"
+    assert len(await claim(waiting)) == 1
+
+
+async def test_a_circuit_that_never_moved_ramps_too(waiting: Store) -> None:
+    await end(waiting, await begin(waiting))
+    assert (await waiting.circuits())["default"].state is CircuitState.RAMPING
+
+
+@pytest.mark.parametrize(
+    ("result", "because"),
+    [(DeploymentResult.CANARY_FAILED, "it failed"), (DeploymentResult.CANCELLED, "")],
+)
+async def test_without_a_canary_the_circuit_stays_as_it_was(
+    waiting: Store, result: DeploymentResult, because: str
+) -> None:
+    await open_circuit(waiting)
+    await end(waiting, await begin(waiting), result=result, keep_held_because=because)
+    assert (await waiting.circuits())["default"].state is CircuitState.OPEN
 
 
 # ---------------------------------------------------------------- switching, counting

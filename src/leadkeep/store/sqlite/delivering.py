@@ -11,8 +11,9 @@ import msgspec
 
 from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
-from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
+from leadkeep.store.sqlite import permitting, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
 from leadkeep.store.sqlite.holding import is_held, may_claim
 
@@ -31,11 +32,19 @@ def claim(
     longest_wait_ms: int,
     worker: str,
     clock: Clock,
+    probe: int | None = None,
+    rates: Sequence[Rate] = (),
     deployment: int | None = None,
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
     if not may_claim(connection, destination, clock, deployment=deployment):
         return []
+    if deployment is None and steering.is_shut(connection, destination, probe=probe):
+        return []
+    if rates:
+        limit = min(limit, permitting.left(connection, destination, rates, clock=clock))
+        if not limit:
+            return []
     now_ms = clock.now_us() // 1_000
     due = connection.execute(
         SQL["due"],
@@ -70,6 +79,8 @@ def claim(
             for one in claims
         ),
     )
+    if rates and claims:
+        permitting.use(connection, destination, rates, used=len(claims), clock=clock)
     return claims
 
 

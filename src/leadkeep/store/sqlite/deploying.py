@@ -20,7 +20,7 @@ from leadkeep.deployments import (
 )
 from leadkeep.errors import AlreadyRunning, NotFound
 from leadkeep.states import Verb
-from leadkeep.store.sqlite import holding
+from leadkeep.store.sqlite import holding, steering
 from leadkeep.store.sqlite.connections import SQL, first_row, first_value
 from leadkeep.terms import Term, left_ms, term_of
 
@@ -100,6 +100,8 @@ def end(
         )
     elif ending.result is not DeploymentResult.CANCELLED:
         connection.execute(SQL["keep_held_no_more"], {"destination": destination})
+        reason = f"deployment {deployment} has ended"
+        steering.ramp(connection, destination, reason=reason, owner=actor, clock=clock)
     verb = Verb.HOLD if ending.keep_held_because else Verb.RESUME
     reason = f"deployment {deployment} ended: {ending.result}"
     _note(connection, destination, actor, verb, reason, now_ms=now_ms)

@@ -102,7 +102,7 @@ class Desk(Hand):
     async def resume_destination(self, name: str, *, actor: str) -> int | None:
         """Deliver to it again, whoever holds it; see `Store.resume_destination`."""
         return await self._writer.transact(
-            partial(operating.resume_destination, name=name, actor=actor, now_ms=self._now_ms)
+            partial(operating.resume_destination, name=name, actor=actor, clock=self._clock)
         )
 
     async def _walk(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.store.sqlite import delivering, operating
 from leadkeep.store.sqlite.hand import Hand
 
@@ -19,6 +19,8 @@ class Dispatch(Hand):
         lease_ms: int,
         longest_wait_ms: int,
         worker: str,
+        probe: int | None = None,
+        rates: Sequence[Rate] = (),
         deployment: int | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first; see `Store.claim`."""
@@ -31,6 +33,8 @@ class Dispatch(Hand):
                 longest_wait_ms=longest_wait_ms,
                 worker=worker,
                 clock=self._clock,
+                probe=probe,
+                rates=rates,
                 deployment=deployment,
             )
         )

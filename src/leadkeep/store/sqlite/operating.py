@@ -6,10 +6,11 @@ from typing import Any
 
 import apsw
 
+from leadkeep.clock import Clock
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
 from leadkeep.states import GRAPH, Status, Verb, statuses_for
-from leadkeep.store.sqlite import deploying
+from leadkeep.store.sqlite import deploying, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, Value
 from leadkeep.store.sqlite.holding import term_columns
 from leadkeep.terms import Term
@@ -120,13 +121,15 @@ def hold_destination(
 
 
 def resume_destination(
-    connection: apsw.Connection, name: str, *, actor: str, now_ms: int
+    connection: apsw.Connection, name: str, *, actor: str, clock: Clock
 ) -> int | None:
     """A person lets them go; returns the deployment that is abandoned by this, if there is one."""
+    now_ms = clock.now_us() // 1_000
     abandoned = deploying.let_go(connection, name, actor=actor, now_ms=now_ms)
     _set_destination_state(
         connection, name, Verb.RESUME, reason="", actor=actor, term=None, now_ms=now_ms
     )
+    steering.vouch(connection, name, actor=actor, clock=clock)
     return abandoned
 
 

@@ -79,7 +79,7 @@ class SwitchedUrl(msgspec.Struct, frozen=True):
     destination: str
     url: str
     instead_of: str
-    """The configured url at that time, without user, password and query."""
+    """The configured url at that time, without query."""
     deployment_id: int
     at_ms: int
 
@@ -93,12 +93,5 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 def bare_url(url: str) -> str:
-    """A url without what may be secret or may change without meaning another place.
-
-    User, password, query and fragment are left out.
-    """
-    scheme, separator, rest = url.partition("://")
-    for mark in "#?":
-        rest = rest.partition(mark)[0]
-    netloc, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{netloc.rpartition('@')[2]}{slash}{path}"
+    """A url without query: without what may be secret, or may change and mean the same place."""
+    return url.partition("?")[0]

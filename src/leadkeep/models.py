@@ -405,9 +405,9 @@ class DestinationView(msgspec.Struct, frozen=True, gc=False):
     deployment: int | None = None
     """The deployment under way, which holds it too."""
     switched_url: str = ""
-    """Where leads go instead of the configured url, without what may be secret; empty: there."""
+    """Where leads go instead of the configured url, without query; empty: there."""
     switched_instead_of: str = ""
-    """The url that was configured then, without user, password and query."""
+    """The url that was configured then, without query."""
 
 
 class Selection(msgspec.Struct, frozen=True):

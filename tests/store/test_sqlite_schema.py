@@ -261,7 +261,9 @@ def insert_deployment(shell: sqlite3.Connection, **overrides: object) -> int:
         "boot_id": "boot",
         "until_boot_ms": 2,
     } | overrides
-    return insert(shell, "deployments", values)
+    row = insert(shell, "deployments", values)
+    assert row is not None
+    return row
 
 
 def test_the_database_knows_every_result_of_a_deployment_and_no_other(

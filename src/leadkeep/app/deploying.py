@@ -97,9 +97,9 @@ def check_addresses(settings: Settings, name: str, *, switch_to: str, health: st
     if chosen is None:
         return  # said when it is opened
     if switch_to:
-        check_url(name, chosen, switch_to, what="the address to switch to", kept=True)
+        check_url(name, chosen, switch_to, what="the address to switch to")
     if health:
-        check_url(name, chosen, health, what="the health url", kept=False)
+        check_url(name, chosen, health, what="the health url")
 
 
 async def drop_void_switches(settings: Settings, store: Store) -> None:

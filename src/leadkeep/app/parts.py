@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,11 +205,11 @@ def make_destination(name: str, settings: DestinationSettings, clock: Clock) -> 
 
 def switching_destination(name: str, settings: DestinationSettings, clock: Clock) -> Destination:
     """The same, following the address that a deployment may have switched to."""
-    from leadkeep.destinations.switching import SwitchingDestination, settings_at
+    from leadkeep.destinations.switching import SwitchingDestination
 
     return SwitchingDestination(
         make_destination(name, settings, clock),
-        lambda url: make_destination(name, settings_at(settings, url), clock),
+        lambda url: make_destination(name, replace(settings, url=url), clock),
     )
 
 

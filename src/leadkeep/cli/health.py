@@ -57,6 +57,8 @@ class Found(msgspec.Struct, frozen=True):
     """The command to type if there is such an error."""
     journal_error: str = ""
     rooms: Rooms = Rooms()
+    urls: dict[str, str] = {}
+    """The urls in the configuration, by destination, without what may be secret."""
 
     def knows(self, destination: str) -> bool:
         """Whether somebody delivers to it; what runs may have been told more than this command."""
@@ -105,6 +107,12 @@ def _wishes(found: Found, command: Callable[..., str]) -> Iterator[Reason]:
     if homeless.get(Status.PENDING, 0) and not found.configured:
         words = "leads are kept until you say where they go"
         yield Reason(words, command("serve", "--forward-to", "URL"))
+    for view in found.destinations:
+        waiting = view.counts.get(Status.PENDING, 0)
+        is_late = _is_late(found, view.oldest_waiting_at_ms)
+        if view.held and view.hold_until_ms is None and is_late:
+            words = f"{count(waiting, 'lead waits', 'leads wait')} until you resume {view.name}"
+            yield Reason(words, command("resume", view.name))
     full = [journal for journal in found.rooms.journals if journal.is_full]
     if len(full) < len(found.rooms.journals):
         for journal in full:

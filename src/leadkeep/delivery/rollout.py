@@ -20,7 +20,6 @@ from leadkeep.delivery.readiness import ready
 from leadkeep.deployments import Backlog, Deployment, DeploymentResult, Ending
 from leadkeep.destinations.base import Destination
 from leadkeep.destinations.http import HttpDestination
-from leadkeep.destinations.switching import settings_at
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.store.base import Store
 from leadkeep.walltime import WallTime
@@ -164,7 +163,7 @@ class Rollout:
 
     async def _switch(self, deployment: Deployment, wanted: Wanted) -> Ending:
         """The new version is at another address; if it takes no lead, the old one is asked."""
-        there = settings_at(self._settings, wanted.switch_to)
+        there = replace(self._settings, url=wanted.switch_to)
         proof = await self._prove(deployment, there, wanted.health, wanted)
         if proof.holds:
             return Ending(
@@ -188,7 +187,7 @@ class Rollout:
     async def _current(self) -> DestinationSettings:
         """The destination where leads go now."""
         switched = (await self._store.switched_urls()).get(self._name)
-        return self._settings if switched is None else settings_at(self._settings, switched.url)
+        return self._settings if switched is None else replace(self._settings, url=switched.url)
 
     async def _prove(
         self, deployment: Deployment, settings: DestinationSettings, health: str, wanted: Wanted

@@ -67,11 +67,10 @@ class RequestForm:
         self._query = parts.query.encode("ascii")
         self._replaced: set[bytes] = set()
         host = (self.origin.host_port_subcomponent or "").encode("ascii")
-        configured = self._of_url = b""
+        configured = b""
         credentials = _credentials(parts.netloc)
         if credentials:
             configured += b"Authorization: Basic " + b64encode(credentials) + b"\r\n"
-            self._of_url = configured
             self._replaced.add(b"authorization")
         for header, value in settings.headers.items():
             line_name, line_value = _configured_header(name, header, value)
@@ -113,7 +112,7 @@ class RequestForm:
         )
 
     def health_head(self) -> bytes:
-        """A GET of the url as it is, with its user and password, and nothing of any lead.
+        """A GET of the url as it is, with nothing of any lead.
 
         Not the configured headers: they may hold what only the place for leads shall get.
         """
@@ -123,7 +122,6 @@ class RequestForm:
                 self._fixed_target,
                 self._host_line,
                 b"Accept: */*\r\nUser-Agent: leadkeep\r\n",
-                self._of_url,
                 b"\r\n",
             )
         )

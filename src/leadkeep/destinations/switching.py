@@ -67,34 +67,22 @@ class SwitchingDestination:
                 await self._elsewhere.pop(url).close()
 
 
-def settings_at(settings: DestinationSettings, url: str) -> DestinationSettings:
-    """The same destination at another url; the configured url's user and password go with it.
-
-    Args:
-        url: without user and password.
-    """
-    credentials, at, _ = urlsplit(settings.url).netloc.rpartition("@")
-    scheme, separator, rest = url.partition("://")
-    return replace(settings, url=f"{scheme}{separator}{credentials}{at}{rest}")
-
-
-def check_url(name: str, settings: DestinationSettings, url: str, *, what: str, kept: bool) -> None:
-    """See to it that requests for a destination can be sent to another url.
+def check_url(name: str, settings: DestinationSettings, url: str, *, what: str) -> None:
+    """See to it that requests for a destination can be sent to another url, as to its own.
 
     Args:
         what: the url in words, for the error.
-        kept: it will be kept in the store, where no password may be.
 
     Raises:
-        UsageError: they cannot, or it has a password in it.
+        UsageError: they cannot.
     """
+    if "@" in urlsplit(url).netloc or "#" in url:
+        raise UsageError(
+            f"{what} has a user, a password or a #fragment in it",
+            hint="Leave it out; the headers configured for the destination go there too.",
+        )
     try:
         RequestForm(name, replace(settings, url=url))
     except SettingsError as error:
         words = str(error).replace(f"destinations.{name}.url", what)
         raise UsageError(words, hint=error.hint) from error
-    if kept and "@" in urlsplit(url).netloc:
-        raise UsageError(
-            f"{what} has a user or password in it",
-            hint="Leave it out: those of the configured url are used for it too.",
-        )

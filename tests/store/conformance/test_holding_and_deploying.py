@@ -14,7 +14,7 @@ from tests.store.builders import a_batch, a_lead, an_outcome
 from tests.store.conftest import OpenStore
 
 MINUTE_MS = 60_000
-BLUE = "https://ada:secret@blue.test/hook?key=1"
+BLUE = "https://blue.test/hook?key=1"
 GREEN = "https://green.test/hook?key=2"
 
 

@@ -91,7 +91,8 @@ _end_options = (
         "--health",
         default="",
         metavar="URL",
-        help="Wait until a GET of it is answered 2xx. [default: until somebody listens]",
+        help="Wait until a GET of it is answered 2xx. [default: breaker.health_url, if leads are "
+        "not switched; else until somebody listens]",
     ),
     click.option(
         "--health-timeout",

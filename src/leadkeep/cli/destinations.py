@@ -84,7 +84,8 @@ def resume(ctx: click.Context, destination: str, as_json: bool) -> None:
     """Deliver to a DESTINATION again, whoever holds it.
 
     A deployment of it that is under way is abandoned by this: it goes on, but its leads do not
-    wait for it any more.
+    wait for it any more. Also when its circuit is open because it did not work: its leads go at
+    once, at first few at a time, and a failure opens it again.
     """
     abandoned = asyncio.run(_resume(ctx.obj, destination))
     if abandoned is not None:

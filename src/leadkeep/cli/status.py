@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from leadkeep.cli.circuits import circuit_words
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.health import Found, Health, Processes, Waiting, judge
 from leadkeep.cli.options import command_line
@@ -82,6 +83,7 @@ async def look(settings: Settings) -> Found:
                     found,
                     counts=await store.counts(),
                     destinations=tuple(await store.destinations()),
+                    circuits=await store.circuits(),
                     today=await _today(store),
                 )
             elif (lost := why_lost(settings)) is not None:
@@ -179,6 +181,7 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "store_error": found.store_error,
         "journal_error": found.journal_error,
         "rooms": found.rooms,
+        "circuits": found.circuits,
     }
 
 
@@ -239,7 +242,7 @@ def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
     counts = {**_NONE, **view.counts}
     waiting = counts[Status.PENDING] + counts[Status.PROCESSING]
     oldest = view.oldest_waiting_at_ms
-    state = _held(view)
+    state = "; ".join(filter(None, (_held(view), circuit_words(found, view.name))))
     if view.name and not found.knows(view.name):
         state = state or "not in the configuration"
     if view.switched_url:

@@ -19,6 +19,7 @@ from leadkeep.delivery.canary import Canary, is_confirmed
 from leadkeep.delivery.readiness import ready
 from leadkeep.deployments import Backlog, Deployment, DeploymentResult, Ending
 from leadkeep.destinations.base import Destination
+from leadkeep.destinations.health import HealthCheck
 from leadkeep.destinations.http import HttpDestination
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.store.base import Store
@@ -152,8 +153,11 @@ class Rollout:
     async def _stay(self, deployment: Deployment, wanted: Wanted) -> Ending:
         """The new version, or after a failure the old one, is where leads went before."""
         # A health url given with an address to switch to is that of the new version.
+        current = await self._current()
         health = "" if wanted.switch_to else wanted.health
-        proof = await self._prove(deployment, await self._current(), health, wanted)
+        if not health and current is self._settings:
+            health = self._settings.breaker.health_url or ""
+        proof = await self._prove(deployment, current, health, wanted)
         if not proof.holds:
             return _held(proof.words, proof.canary_lead_id)
         result = DeploymentResult.COMPLETED
@@ -205,23 +209,17 @@ class Rollout:
     async def _wait_until_up(
         self, destination: Destination, health: str, within_seconds: float
     ) -> str:
+        """Returns why it is not up, in words; empty: it is."""
         if health:
             self._tell("Waiting for the health url to answer 2xx.")
-            # Not the configured headers: they may hold a password for the webhook alone.
-            settings = replace(
-                self._settings,
-                url=health,
-                headers={},
-                timeout_seconds=min(HEALTH_SECONDS, self._settings.timeout_seconds),
+            timeout_seconds = min(HEALTH_SECONDS, self._settings.timeout_seconds)
+            check = HealthCheck(
+                self._name, health, timeout_seconds=timeout_seconds, settings=self._settings
             )
-            asked = HttpDestination(self._name, settings, clock=self._clock)
-            try:
-                unready = await ready(asked.health, within_seconds=within_seconds)
-            finally:
-                await asked.close()
+            unready = await ready(check.fault, within_seconds=within_seconds)
             return f"the health url did not answer 2xx, {unready}" if unready else ""
         if isinstance(destination, HttpDestination):
-            unready = await ready(destination.reachable, within_seconds=within_seconds)
+            unready = await ready(destination.unreachable, within_seconds=within_seconds)
             return f"{self._name} did not come up, {unready}" if unready else ""
         return ""
 

@@ -71,15 +71,15 @@ class HttpDestination:
             return self._failed(error, seen)
         return self._answered(seen)
 
-    async def reachable(self) -> Reply:
-        """Connect within the timeout and say nothing: does anybody listen? Raises as `attempt`."""
+    async def unreachable(self) -> str:
+        """Connect and say nothing: why nobody listens, in words; empty: somebody does."""
         seen = Exchange()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._the_wire().reach(seen)
         except Exception as error:  # whatever it is, it is the answer
-            return self._failed(error, seen)
-        return Reply(confirmed=True)
+            return self._failed(error, seen).error_message
+        return ""
 
     async def close(self) -> None:
         """Let go of connections."""

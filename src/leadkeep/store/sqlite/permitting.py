@@ -9,6 +9,7 @@ What another boot counted is taken as begun when this boot began: never earlier 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
 
@@ -72,7 +73,7 @@ def _left(connection: apsw.Connection, destination: str, rate: Rate, clock: Cloc
 
 def _wait_ms(connection: apsw.Connection, destination: str, rate: Rate, clock: Clock) -> int:
     where = _where(destination, rate, clock)
-    slots: list[tuple[int, int]] = connection.execute(SQL["permit_slots"], where).fetchall()
+    slots: list[tuple[Any, ...]] = connection.execute(SQL["permit_slots"], where).fetchall()
     free = rate.count - sum(used for _, used in slots)
     last: int | None = None
     for slot, used in slots:

@@ -3,17 +3,17 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from leadkeep.cli.deciding import actor
+from leadkeep.cli.deploy_options import BEGIN_OPTIONS, END_OPTIONS, json_option, with_options
+from leadkeep.cli.deploy_words import COLUMNS, report, row_of, span, still_held
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.passing import Signals, run_passing
 from leadkeep.cli.render import (
-    Column,
     count,
-    duration,
     local_time,
     say,
     show_json,
@@ -21,8 +21,7 @@ from leadkeep.cli.render import (
     tell,
 )
 from leadkeep.cli.store import opened
-from leadkeep.cli.times import Span
-from leadkeep.deployments import Deployment, DeploymentResult
+from leadkeep.deployments import Deployment
 from leadkeep.errors import LeadkeepError, NotFound, StoreUnavailable, UsageError
 from leadkeep.settings.model import Settings
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from leadkeep.app import Deploying
     from leadkeep.delivery.rollout import Wanted
 
-T = TypeVar("T")
 
 _GROUP_EPILOG = """\b
 A deployment in one command; `deploy run` may be shortened to `deploy`:
@@ -60,77 +58,6 @@ class _Deploy(click.Group):
         return super().parse_args(ctx, args)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_begin_options = (
-    click.option(
-        "--destination",
-        "-d",
-        metavar="NAME",
-        help="Whose application is deployed. [default: the only one there is]",
-    ),
-    click.option(
-        "--at-most",
-        "at_most_seconds",
-        type=Span(),
-        default="15m",
-        show_default=True,
-        metavar="DURATION",
-        help="After so long the hold ends by itself, and the deployment is abandoned.",
-    ),
-    click.option(
-        "--drain-timeout",
-        "drain_seconds",
-        type=Span(),
-        metavar="DURATION",
-        help="Wait so long for attempts under way. [default: as long as they may take]",
-    ),
-    click.option("--note", default="", metavar="TEXT", help="What is deployed; kept with it."),
-)
-_end_options = (
-    click.option(
-        "--health",
-        default="",
-        metavar="URL",
-        help="Wait until a GET of it is answered 2xx. [default: breaker.health_url, if leads are "
-        "not switched; else until somebody listens]",
-    ),
-    click.option(
-        "--health-timeout",
-        "health_seconds",
-        type=Span(),
-        default="2m",
-        show_default=True,
-        metavar="DURATION",
-        help="Wait so long.",
-    ),
-    click.option(
-        "--switch-to",
-        default="",
-        metavar="URL",
-        help="Deliver to this address from now on, if it takes the first lead.",
-    ),
-    click.option(
-        "--canary-within",
-        "canary_seconds",
-        type=Span(),
-        default=None,
-        metavar="DURATION",
-        help="If no lead waits to be tried first, wait so long for one. [default: do not]",
-    ),
-)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Command]:
-    def add(function: Command) -> Command:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
-
-
 @click.group("deploy", cls=_Deploy, epilog=_GROUP_EPILOG)
 def deploy() -> None:
     """Deploy the application behind a destination without a lead being tried at it meanwhile.
@@ -141,8 +68,8 @@ def deploy() -> None:
 
 
 @deploy.command("run", epilog=_RUN_EPILOG, context_settings={"allow_interspersed_args": False})
-@_with(_begin_options)
-@_with(_end_options)
+@with_options(BEGIN_OPTIONS)
+@with_options(END_OPTIONS)
 @json_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.pass_context
@@ -163,7 +90,7 @@ def run(ctx: click.Context, /, *, command: tuple[str, ...], as_json: bool, **opt
 
 
 @deploy.command("begin")
-@_with(_begin_options)
+@with_options(BEGIN_OPTIONS)
 @json_option
 @click.pass_context
 def begin(
@@ -200,7 +127,7 @@ def begin(
 @click.argument("deployment", metavar="[ID]", type=int, required=False)
 @click.option("--destination", "-d", metavar="NAME", help="End the one of this destination.")
 @click.option("--failed", is_flag=True, help="What was to be deployed has failed.")
-@_with(_end_options)
+@with_options(END_OPTIONS)
 @json_option
 @click.pass_context
 def end(
@@ -226,12 +153,16 @@ def end(
         wanted = _wanted(settings, known.destination, **options)
         if known.result is not None:
             say(f"Deployment {known.deployment_id} had ended already.")
-            return _report(known, as_json)
+            return report(known, as_json)
         async with open_deploying(
             settings, known.destination, actor=actor(), tell=say
         ) as deploying:
-            ended = await deploying.rollout.finish(known, wanted)
-        return _report(ended, as_json)
+            try:
+                ended = await deploying.rollout.finish(known, wanted)
+            except asyncio.CancelledError:
+                say(still_held(known))
+                raise
+        return report(ended, as_json)
 
     ctx.exit(_stoppable(work))
 
@@ -252,37 +183,7 @@ def list_(ctx: click.Context, *, destination: str | None, limit: int, as_json: b
     if as_json:
         show_json(deployments)
         return
-    show_table(_COLUMNS, [_row(one) for one in deployments])
-
-
-_COLUMNS = (
-    Column("ID", right=True),
-    Column("DESTINATION", whole=True),
-    Column("BEGUN", whole=True),
-    Column("BY"),
-    Column("RESULT", whole=True),
-    Column("LASTED", right=True),
-    Column("WAITED", right=True),
-    Column("LONGEST", right=True),
-    Column("NOTE"),
-    Column("DETAIL"),
-)
-
-
-def _row(one: Deployment) -> tuple[str, ...]:
-    lasted = "" if one.ended_at_ms is None else _seconds(one.ended_at_ms - one.begun_at_ms)
-    return (
-        str(one.deployment_id),
-        one.destination,
-        local_time(one.begun_at_ms),
-        one.actor,
-        "under way" if one.result is None else one.result.value.replace("_", " "),
-        lasted,
-        "" if one.waited is None else f"{one.waited:,}",
-        "" if one.longest_wait_ms is None else _seconds(one.longest_wait_ms),
-        one.note,
-        one.detail,
-    )
+    show_table(COLUMNS, [row_of(one) for one in deployments])
 
 
 # ---------------------------------------------------------------- what the commands share
@@ -322,7 +223,7 @@ async def _run(
         begun = await _begin(deploying, name, at_most_seconds, drain_seconds, note)
         say(f"Deployment {begun.deployment_id}: the leads of {name} wait.")
         late = asyncio.get_running_loop().call_later(
-            at_most_seconds, say, f"Still running after {_span(at_most_seconds)}: {_TOO_LATE}"
+            at_most_seconds, say, f"Still running after {span(at_most_seconds)}: {_TOO_LATE}"
         )
         code = await run_passing(command, signals, stdout=sys.stderr if as_json else None)
         late.cancel()
@@ -335,12 +236,9 @@ async def _run(
             say(f"The hold ends by itself at {local_time(begun.term.until_ms)} at the latest.")
             return code or Exit.ERROR
         except asyncio.CancelledError:
-            say(
-                f"{name} stays held until {local_time(begun.term.until_ms)} at the latest; "
-                f"`leadkeep deploy end {begun.deployment_id}` goes on."
-            )
+            say(still_held(begun))
             raise
-    unproved = _report(ended, as_json)
+    unproved = report(ended, as_json)
     return code or unproved
 
 
@@ -354,14 +252,20 @@ async def _begin(
     """Hold and drain; nothing is changed if that cannot be done."""
     within = deploying.drain_seconds if drain_seconds is None else drain_seconds
     rollout = deploying.rollout
-    begun = await rollout.begin(note=note, at_most_seconds=at_most_seconds)
+    beginning = asyncio.ensure_future(rollout.begin(note=note, at_most_seconds=at_most_seconds))
+    try:
+        begun = await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        # The store may be writing it at this moment: it shall not stand without anybody.
+        await rollout.cancel(await beginning, _STOPPED)
+        raise
     try:
         left = await rollout.drain(within_seconds=within)
     except BaseException:
-        await rollout.cancel(begun, "it was stopped before the command had run")
+        await rollout.cancel(begun, _STOPPED)
         raise
     if left:
-        words = f"{count(left, 'attempt')} at {name} did not end within {_span(within)}"
+        words = f"{count(left, 'attempt')} at {name} did not end within {span(within)}"
         await rollout.cancel(begun, words)
         raise StoreUnavailable(
             f"nothing was deployed: {words}",
@@ -371,6 +275,7 @@ async def _begin(
 
 
 _TOO_LATE = "leads are not held any more."
+_STOPPED = "it was stopped before the command had run"
 
 
 def _name(settings: Settings, name: str | None) -> str:
@@ -418,58 +323,3 @@ async def _under_way(
         )
     ids = ", ".join(f"{one.deployment_id} ({one.destination})" for one in found)
     raise UsageError("which deployment?", hint=f"Under way are: {ids}.")
-
-
-def _report(ended: Deployment, as_json: bool) -> int:
-    """Say how it ended; returns the code that says so to a script."""
-    if as_json:
-        show_json(ended)
-    else:
-        click.echo(_sentence(ended))
-    for line in _next(ended):
-        say(line)
-    good = ended.result in (DeploymentResult.COMPLETED, DeploymentResult.COMMAND_FAILED)
-    return Exit.OK if good else Exit.UNHEALTHY
-
-
-def _sentence(ended: Deployment) -> str:
-    waited = ended.waited or 0
-    if not waited:
-        return f"Deployment {ended.deployment_id}: no lead had to wait."
-    longest = _seconds(ended.longest_wait_ms or 0)
-    return (
-        f"Deployment {ended.deployment_id}: {count(waited, 'lead')} waited, "
-        f"the longest for {longest}."
-    )
-
-
-def _next(ended: Deployment) -> list[str]:
-    """What became of it, and what a person may have to do."""
-    name, because = ended.destination, f": {ended.detail}" if ended.detail else ""
-    match ended.result:
-        case DeploymentResult.COMPLETED:
-            where = f" to {ended.switched_to}" if ended.switched_to else ""
-            return [f"Leads are delivered{where}{because}."]
-        case DeploymentResult.COMMAND_FAILED:
-            return [f"The command failed; leads are delivered to what runs{because}."]
-        case DeploymentResult.SWITCHED_BACK:
-            return [f"{name} was not switched{because}.", "Leads go to the old address."]
-        case DeploymentResult.CANARY_FAILED:
-            return [
-                f"{name} stays held{because}.",
-                f"`leadkeep resume {name}` delivers its leads; another deployment tries again.",
-            ]
-        case _:
-            return [
-                f"Deployment {ended.deployment_id} had ended before{because}.",
-                "Its leads had not waited until the end; nothing was switched.",
-            ]
-
-
-def _span(seconds: float) -> str:
-    return duration(seconds) if seconds >= 1 else f"{seconds:g} s"
-
-
-def _seconds(milliseconds: int) -> str:
-    seconds = milliseconds / 1_000
-    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)

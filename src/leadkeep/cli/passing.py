@@ -23,7 +23,9 @@ class Signals:
     def __init__(self) -> None:
         self.stopped_by: int | None = None
         """The signal by which the task was told to stop."""
+        self._passing = False
         self._process: asyncio.subprocess.Process | None = None
+        self._early: list[int] = []
         self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> "Signals":
@@ -39,22 +41,36 @@ class Signals:
             loop.remove_signal_handler(number)
 
     @contextlib.contextmanager
-    def passed_to(self, process: asyncio.subprocess.Process) -> Iterator[None]:
-        """While the block runs, signals are the process's."""
-        self._process = process
+    def passed_on(self) -> Iterator["Signals"]:
+        """While the block runs, signals are for the command that is started in it."""
+        self._passing = True
         try:
-            yield
+            yield self
         finally:
-            self._process = None
+            self._passing, self._process = False, None
+
+    def are_for(self, process: asyncio.subprocess.Process) -> None:
+        """The command has started; what came meanwhile is for it too."""
+        self._process = process
+        for number in self._early:
+            self._pass(process, number)
+        self._early.clear()
 
     def _arrived(self, number: int) -> None:
-        if self._process is None:
+        if not self._passing:
             self.stopped_by = number
             if self._task is not None:
                 self._task.cancel()
-        elif not _terminal_tells_all(number):
+        elif self._process is None:
+            self._early.append(number)
+        else:
+            self._pass(self._process, number)
+
+    @staticmethod
+    def _pass(process: asyncio.subprocess.Process, number: int) -> None:
+        if not _terminal_tells_all(number):
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                process.send_signal(number)
 
 
 async def run_passing(
@@ -65,15 +81,16 @@ async def run_passing(
     Args:
         stdout: where its output goes; None: where ours does.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(*command, stdout=stdout)
-    except FileNotFoundError:
-        say(f"error: there is no command {command[0]}")
-        return NOT_FOUND
-    except OSError as error:
-        say(f"error: {command[0]} cannot be run: {error.strerror}")
-        return NOT_ALLOWED
-    with signals.passed_to(process):
+    with signals.passed_on():
+        try:
+            process = await asyncio.create_subprocess_exec(*command, stdout=stdout)
+        except FileNotFoundError:
+            say(f"error: there is no command {command[0]}")
+            return NOT_FOUND
+        except OSError as error:
+            say(f"error: {command[0]} cannot be run: {error.strerror}")
+            return NOT_ALLOWED
+        signals.are_for(process)
         code = await process.wait()
     return code if code >= 0 else 128 - code
 

@@ -199,6 +199,16 @@ class Site:
         counted: int = self.rows(f"SELECT count(*) FROM deliveries WHERE status = '{status}'")[0][0]
         return counted
 
+    def is_something_due(self) -> bool:
+        """A lead waits whose next try might begin."""
+        now_ms = time.time_ns() // 1_000_000
+        return bool(
+            self.rows(
+                "SELECT 1 FROM deliveries "
+                f"WHERE status = 'pending' AND next_attempt_at_ms <= {now_ms}"
+            )
+        )
+
     def failed_attempts(self) -> int:
         """Attempts that were not confirmed."""
         counted: int = self.rows("SELECT count(*) FROM attempts WHERE outcome <> 'completed'")[0][0]

@@ -197,6 +197,7 @@ def test_a_lead_that_the_application_never_takes_does_not_fail_a_deployment(site
     site.post(b'{"poison": true}')
     wait_until("it has failed", lambda: site.failed_attempts() > 0)
     site.deploy("begin")
+    wait_until("it is due first", site.is_something_due)
     site.post()
     wait_until("both wait", lambda: site.count("pending") == 2)
     ended = site.deploy("end")

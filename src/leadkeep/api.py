@@ -169,14 +169,27 @@ class Queue:
         """Let held deliveries go; as `retry`."""
         return self._apply(Verb.RESUME, what, reason)
 
-    def hold_destination(self, name: str, *, reason: str = "") -> None:
-        """Let a destination's leads wait, without using up tries, until it is resumed."""
+    def hold_destination(
+        self, name: str, *, reason: str = "", for_seconds: float | None = None
+    ) -> None:
+        """Let a destination's leads wait, without using up tries, until it is resumed.
+
+        Args:
+            reason: shown with it; no personal data.
+            for_seconds: it ends by itself after so long; None: it does not.
+        """
+        for_ms = None if for_seconds is None else max(1, round(for_seconds * 1_000))
         self._with_store(
-            lambda store: store.hold_destination(name, reason=reason, actor=self._actor)
+            lambda store: store.hold_destination(
+                name, reason=reason, actor=self._actor, for_ms=for_ms
+            )
         )
 
     def resume_destination(self, name: str) -> None:
-        """Deliver to it again; if its circuit is open, begin to, few leads at a time."""
+        """Deliver to it again, whoever holds it; a deployment under way is abandoned by this.
+
+        If its circuit is open, begin to, few leads at a time.
+        """
         self._with_store(lambda store: store.resume_destination(name, actor=self._actor))
 
     # ------------------------------------------------------------ pushing

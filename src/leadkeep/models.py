@@ -209,6 +209,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     target: bytes
     headers: bytes
     body: bytes
+    url: str = ""
+    """Where to instead of the configured url, since a deployment switched; empty: there."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -463,6 +465,16 @@ class DestinationView(msgspec.Struct, frozen=True, gc=False):
     counts: dict[Status, int]
     oldest_waiting_at_ms: int | None
     """When the oldest pending or processing lead was received."""
+    held_by_person: bool = False
+    """A person holds it, whatever deployments do."""
+    hold_until_ms: int | None = None
+    """When the hold ends by itself; None: it does not, or nothing holds."""
+    deployment: int | None = None
+    """The deployment under way, which holds it too."""
+    switched_url: str = ""
+    """Where leads go instead of the configured url, without query; empty: there."""
+    switched_instead_of: str = ""
+    """The url that was configured then, without query."""
 
 
 class Selection(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from leadkeep.deployments import DeploymentResult
 from leadkeep.states import GRAPH, Status, Verb, allowed_moves
 from leadkeep.store.sqlite.connections import SQL, open_reader
 from leadkeep.store.sqlite.migrations import migrate
@@ -249,6 +250,61 @@ def test_erasing_may_overwrite_a_request(shell: sqlite3.Connection) -> None:
     assert shell.execute("SELECT body FROM leads").fetchone() == (b"",)
 
 
+def insert_deployment(shell: sqlite3.Connection, **overrides: object) -> int:
+    values: dict[str, object] = {
+        "destination": "crm",
+        "actor": "ada",
+        "note": "",
+        "begun_at_ms": 1,
+        "span_ms": 1,
+        "until_ms": 2,
+        "boot_id": "boot",
+        "until_boot_ms": 2,
+    } | overrides
+    row = insert(shell, "deployments", values)
+    assert row is not None
+    return row
+
+
+def test_the_database_knows_every_result_of_a_deployment_and_no_other(
+    shell: sqlite3.Connection,
+) -> None:
+    for result in DeploymentResult:
+        insert_deployment(shell, ended_at_ms=2, result=result)
+    with pytest.raises(sqlite3.IntegrityError, match="result_is_known"):
+        insert_deployment(shell, ended_at_ms=2, result="lost")
+    with pytest.raises(sqlite3.IntegrityError, match="what_has_ended_has_a_result"):
+        insert_deployment(shell, ended_at_ms=2)
+    table = DOCS.read_text().partition("## Deployments")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(DeploymentResult)
+
+
+def test_an_ended_deployment_never_changes_and_one_alone_is_under_way(
+    shell: sqlite3.Connection,
+) -> None:
+    ended = insert_deployment(shell, ended_at_ms=2, result="completed")
+    insert_deployment(shell)
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        insert_deployment(shell)
+    insert_deployment(shell, destination="erp")
+    with pytest.raises(sqlite3.IntegrityError, match="never changes"):
+        shell.execute("UPDATE deployments SET result = 'abandoned' WHERE id = ?", (ended,))
+
+
+def test_a_term_is_whole_and_only_a_hold_has_one(shell: sqlite3.Connection) -> None:
+    values = {"name": "crm", "held": 1, "hold_reason": "", "since_ms": 1}
+    term: dict[str, object] = {
+        "term_span_ms": 1,
+        "term_until_ms": 2,
+        "term_boot_id": "boot",
+        "term_until_boot_ms": 2,
+    }
+    for wrong in [{**term, "term_boot_id": None}, {**term, "held": 0}]:
+        with pytest.raises(sqlite3.IntegrityError, match="only_a_hold_has_a_whole_term"):
+            insert(shell, "destination_states", {**values, **wrong})
+    insert(shell, "destination_states", {**values, **term})
+
+
 def test_a_lead_goes_once_to_each_destination(shell: sqlite3.Connection) -> None:
     lead = insert_lead(shell)
     for destination in ("crm", None):
@@ -362,6 +418,12 @@ def test_the_view_shows_times_and_text(either: sqlite3.Connection | apsw.Connect
         ("waiting_in_vain", "attempts_1 (delivery=? AND fence=?)"),
         ("hasten", "deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
         ("circuit_is_shut", "circuits USING PRIMARY KEY (destination=?)"),
+        ("holds_of_destination", "deployments USING INDEX deployments_under_way (destination=?)"),
+        ("holds_of_destination", "destination_states USING PRIMARY KEY (name=?)"),
+        ("holds_of_destination", "kept_holds USING PRIMARY KEY (destination=?)"),
+        ("switched_url", "switched_urls USING PRIMARY KEY (destination=?)"),
+        ("under_way", "delivery_counts USING PRIMARY KEY (destination=? AND status=?)"),
+        ("backlog", "COVERING INDEX deliveries_due (destination=? AND next_attempt_at_ms<?)"),
         ("permits_used", "permits USING PRIMARY KEY (destination=? AND per_ms=?)"),
     ],
 )

@@ -15,6 +15,7 @@ from leadkeep.app.commands import (
     open_pusher,
     process_queue,
 )
+from leadkeep.app.deploying import Deploying, check_addresses, open_deploying
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 from leadkeep.app.store import (
     existing_store,
@@ -26,8 +27,10 @@ from leadkeep.app.store import (
 )
 
 __all__ = [
+    "Deploying",
     "QueueProgress",
     "QueueRun",
+    "check_addresses",
     "check_parts",
     "existing_store",
     "journal_waiting",
@@ -35,6 +38,7 @@ __all__ = [
     "load_settings",
     "make_data_folder",
     "migrate_store",
+    "open_deploying",
     "open_pusher",
     "open_store",
     "process_queue",

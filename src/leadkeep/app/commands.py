@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     adopt_unrouted,
     archive,
@@ -128,6 +129,7 @@ async def process_queue(
             wait_seconds=TURN_SECONDS
         )
         await adopt_unrouted(settings, store)
+        await drop_void_switches(settings, store)
         waiting = (await store.counts())[Status.PENDING]
         total = waiting if limit is None else min(limit, waiting)
 

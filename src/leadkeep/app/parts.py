@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,13 @@ import structlog
 from leadkeep.app.store import open_store
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import JournalUnavailable, StoreUnavailable
-from leadkeep.settings.model import Settings
+from leadkeep.settings.model import DestinationSettings, Settings
 
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.absorber.archivist import Archivist
     from leadkeep.delivery.worker import DeliveryWorker
+    from leadkeep.destinations.base import Destination
     from leadkeep.destinations.health import HealthCheck
     from leadkeep.disks.watch import RoomWatch
     from leadkeep.journal.archive import Archive
@@ -200,6 +202,17 @@ def make_archivist(
     )
 
 
+def switching_destination(name: str, settings: DestinationSettings, clock: Clock) -> Destination:
+    """One destination, following the address that a deployment may have switched to."""
+    from leadkeep.destinations.schemes import make_destination
+    from leadkeep.destinations.switching import SwitchingDestination
+
+    return SwitchingDestination(
+        make_destination(name, settings, clock=clock),
+        lambda url: make_destination(name, replace(settings, url=url), clock=clock),
+    )
+
+
 @asynccontextmanager
 async def make_delivery(
     settings: Settings,
@@ -209,13 +222,12 @@ async def make_delivery(
     on_full: Callable[[Path], None] = lambda folder: None,
 ) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
-    from leadkeep.destinations.schemes import make_destination
     from leadkeep.journal.outcomes import OutcomeLog
 
     clock = SystemClock()
     health_checks = make_health_checks(settings)
     destinations = {
-        name: make_destination(name, chosen, clock=clock)
+        name: switching_destination(name, chosen, clock)
         for name, chosen in settings.destinations.items()
     }
     try:
@@ -244,7 +256,12 @@ def make_health_checks(settings: Settings) -> dict[str, HealthCheck]:
     from leadkeep.destinations.health import HealthCheck
 
     return {
-        name: HealthCheck(name, url, timeout_seconds=min(chosen.timeout_seconds, HEALTH_SECONDS))
+        name: HealthCheck(
+            name,
+            url,
+            timeout_seconds=min(chosen.timeout_seconds, HEALTH_SECONDS),
+            settings=chosen,
+        )
         for name, chosen in settings.destinations.items()
         if (url := chosen.breaker.health_url)
     }

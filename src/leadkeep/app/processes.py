@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     adopt_unrouted,
     doorbell,
@@ -117,6 +118,7 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         if store is None:
             return
         await refuse_if_lost(settings, store)
+        await drop_void_switches(settings, store)
         wall = wall_time(settings)
         delivery = await resources.enter_async_context(
             make_delivery(settings, store, wall, on_full=room.met_full)

@@ -29,6 +29,7 @@ COMMANDS = {
     "sources": "leadkeep.cli.sources:sources",
     "hold": "leadkeep.cli.destinations:hold",
     "resume": "leadkeep.cli.destinations:resume",
+    "deploy": "leadkeep.cli.deploy:deploy",
     "push": "leadkeep.cli.push:push",
     "journal": "leadkeep.cli.journal:journal",
     "backup": "leadkeep.cli.backup:backup",

@@ -10,7 +10,8 @@ from leadkeep.cli.exits import Exit
 from leadkeep.cli.options import load, without_settings
 from leadkeep.cli.render import Column, show_json, show_table, tell
 from leadkeep.cli.serve import shown_url
-from leadkeep.errors import SettingsError
+from leadkeep.cli.store import opened
+from leadkeep.errors import LeadkeepError, SettingsError
 from leadkeep.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -75,17 +76,47 @@ def config() -> None:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, as_json: bool) -> None:
-    """Print every setting with its value and where it came from; secrets are masked."""
+    """Print every setting with its value and where it came from; secrets are masked.
+
+    Where a deployment has switched a destination to another address, that is told too.
+    """
     from leadkeep.settings.describe import shown
 
     lines = shown(ctx.obj)
+    switched = asyncio.run(_switched(ctx.obj))
     if as_json:
-        show_json({line.key: {"value": line.value, "origin": str(line.origin)} for line in lines})
+        show_json(
+            {
+                line.key: {"value": line.value, "origin": str(line.origin)}
+                | ({"switched_to": switched[line.key]} if line.key in switched else {})
+                for line in lines
+            }
+        )
         return
     show_table(
         (Column("SETTING", whole=True), Column("VALUE"), Column("ORIGIN")),
-        ((line.key, line.value or "not set", str(line.origin)) for line in lines),
+        (
+            (line.key, line.value or "not set", _origin(str(line.origin), switched.get(line.key)))
+            for line in lines
+        ),
     )
+
+
+def _origin(origin: str, switched_to: str | None) -> str:
+    return origin if switched_to is None else f"{origin}; a deployment switched to {switched_to}"
+
+
+async def _switched(settings: Settings) -> dict[str, str]:
+    """Setting → the address that counts instead, as far as the store can tell."""
+    try:
+        async with opened(settings) as store:
+            views = [] if store is None else await store.destinations()
+    except LeadkeepError:
+        # The settings are what was asked for; `status` says what is wrong with the store.
+        return {}
+    return {
+        f"destinations.{view.name}.url": view.switched_url for view in views if view.switched_url
+    }
 
 
 @config.command("reference")

@@ -61,6 +61,8 @@ class Found(msgspec.Struct, frozen=True):
     """Leads that wait and whose certificate of consent is near its end."""
     circuits: dict[str, Circuit] = {}
     """By destination; one that never opened is left out."""
+    urls: dict[str, str] = {}
+    """The urls in the configuration, by destination, without what may be secret."""
 
     def knows(self, destination: str) -> bool:
         """Whether somebody delivers to it; what runs may have been told more than this command."""
@@ -116,6 +118,12 @@ def _wishes(found: Found, command: Callable[..., str]) -> Iterator[Reason]:
             f"certificate of consent that can be claimed for {duration(seconds)} or a little longer"
         )
         yield Reason(words, command("leads", "list", "--certificate-within", "12h"))
+    for view in found.destinations:
+        waiting = view.counts.get(Status.PENDING, 0)
+        is_late = _is_late(found, view.oldest_waiting_at_ms)
+        if view.held and view.hold_until_ms is None and is_late:
+            words = f"{count(waiting, 'lead waits', 'leads wait')} until you resume {view.name}"
+            yield Reason(words, command("resume", view.name))
     full = [journal for journal in found.rooms.journals if journal.is_full]
     if len(full) < len(found.rooms.journals):
         for journal in full:

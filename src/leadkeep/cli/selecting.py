@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from leadkeep.cli.times import Ahead, When
+from leadkeep.cli.times import Span, When
+from leadkeep.clock import SystemClock
 from leadkeep.models import Selection
 from leadkeep.states import Status
 
@@ -49,8 +50,8 @@ _FILTERS: tuple[Callable[[AnyFunction], AnyFunction], ...] = (
     ),
     click.option(
         "--certificate-within",
-        "certificate_before",
-        type=Ahead(),
+        "certificate_within",
+        type=Span(),
         metavar="DURATION",
         help="Only leads whose certificate of consent can no longer be claimed then: 12h, 2d, …",
     ),
@@ -69,7 +70,7 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
         since: int | None,
         before: int | None,
         held_because: str,
-        certificate_before: int | None,
+        certificate_within: float | None,
         **kwargs: object,
     ) -> object:
         selection = Selection(
@@ -79,7 +80,7 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
             received_from_ms=since,
             received_before_ms=before,
             held_because=held_because,
-            certificate_before_ms=certificate_before,
+            certificate_before_ms=_from_now_ms(certificate_within),
         )
         return function(*args, selection=selection, **kwargs)
 
@@ -87,3 +88,9 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for add in reversed(_FILTERS):
         wrapped = add(wrapped)
     return wrapped
+
+
+def _from_now_ms(seconds: float | None) -> int | None:
+    if seconds is None:
+        return None
+    return SystemClock().now_us() // 1_000 + round(seconds * 1_000)

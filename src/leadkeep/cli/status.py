@@ -18,6 +18,7 @@ from leadkeep.cli.render import (
     console,
     count,
     duration,
+    local_time,
     rough_size,
     show_json,
     show_table,
@@ -25,6 +26,7 @@ from leadkeep.cli.render import (
 from leadkeep.cli.store import opened
 from leadkeep.cli.visible import visible
 from leadkeep.clock import SystemClock
+from leadkeep.deployments import bare_url
 from leadkeep.errors import JournalError, LeadkeepError, StoreDamaged
 from leadkeep.models import DestinationView
 from leadkeep.settings.model import Settings
@@ -69,6 +71,7 @@ async def look(settings: Settings) -> Found:
         counts=_NONE,
         destinations=(),
         configured=tuple(settings.destinations),
+        urls={name: bare_url(one.url) for name, one in settings.destinations.items()},
         journal=None,
         processes=_look_at_processes(settings),
         rooms=_look_at_disks(settings),
@@ -250,10 +253,11 @@ def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
     counts = {**_NONE, **view.counts}
     waiting = counts[Status.PENDING] + counts[Status.PROCESSING]
     oldest = view.oldest_waiting_at_ms
-    state = f"held: {view.hold_reason}" if view.held else ""
-    state = "; ".join(filter(None, (state, circuit_words(found, view.name))))
+    state = "; ".join(filter(None, (_held(view), circuit_words(found, view.name))))
     if view.name and not found.knows(view.name):
         state = state or "not in the configuration"
+    if view.switched_url:
+        state = "; ".join(filter(None, (state, _switched(found, view))))
     return (
         view.name or "(none yet)",
         f"{waiting:,}",
@@ -263,6 +267,20 @@ def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
         f"{counts[Status.COMPLETED]:,}",
         state,
     )
+
+
+def _held(view: DestinationView) -> str:
+    if not view.held:
+        return ""
+    until = f" (until {local_time(view.hold_until_ms)})" if view.hold_until_ms else ""
+    return f"held: {view.hold_reason}{until}"
+
+
+def _switched(found: Found, view: DestinationView) -> str:
+    """Where a deployment has switched it to, and whether that still counts after a restart."""
+    configured = found.urls.get(view.name, view.switched_instead_of)
+    void = "" if configured == view.switched_instead_of else ", void at the next start: url changed"
+    return f"goes to {view.switched_url}{void}"
 
 
 def _room(room: "WorkerRoom") -> str:

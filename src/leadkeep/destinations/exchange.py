@@ -127,6 +127,17 @@ class Wire:
                 protocol.abort()
                 connection.close()
 
+    async def reach(self, seen: Exchange) -> None:
+        """Connect and say nothing.
+
+        Raises:
+            SpokeFirst: the other side sent something before it was asked.
+            Exception: aiohttp's ClientErrors or OSError, as it came.
+        """
+        _, connection = await self._connect()
+        seen.connected = True
+        connection.release()
+
     async def close(self) -> None:
         """Close all connections."""
         await self._connector.close()

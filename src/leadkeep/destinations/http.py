@@ -75,12 +75,7 @@ class HttpDestination:
         """Deliver one lead within the timeout; never raises but CancelledError."""
         seen = Exchange()
         try:
-            wire = self._wire
-            if wire is None:
-                # Connections belong to the loop that runs, which __init__ need not have.
-                wire = self._wire = self._new_wire()
-            if self._secrets is not None or self._tls_files is not None:
-                self._renew(wire)
+            wire = self._the_wire()
             head = self._form.head(claim)
             async with asyncio.timeout(self._timeout_seconds):
                 await wire.exchange(
@@ -115,20 +110,47 @@ class HttpDestination:
                 hint=f"If that is meant, set destinations.{self._name}.private_networks.",
             ) from refused
 
+    async def health(self) -> Reply:
+        """GET the url within the timeout, for no lead: is a 2xx there? Raises as `attempt`."""
+        seen = Exchange()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._the_wire().exchange(
+                    seen, head=self._form.health_head(), body=b"", is_head=False
+                )
+        except Exception as error:  # whatever it is, it is the answer
+            return self._failed(error, seen)
+        return self._answered(seen)
+
+    async def unreachable(self) -> str:
+        """Connect and say nothing: why nobody listens, in words; empty: somebody does."""
+        seen = Exchange()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._the_wire().reach(seen)
+        except Exception as error:  # whatever it is, it is the answer
+            return self._failed(error, seen).error_message
+        return ""
+
     async def close(self) -> None:
         """Let go of connections."""
         if self._wire is not None:
             wire, self._wire = self._wire, None
             await wire.close()
 
-    def _new_wire(self) -> Wire:
-        return wire_to(
-            self._form.origin,
-            self._name,
-            self._settings,
-            reply_max_bytes=self._reply_max_bytes,
-            lookup=self._lookup,
-        )
+    def _the_wire(self) -> Wire:
+        if self._wire is None:
+            # Connections belong to the loop that runs, which __init__ need not have.
+            self._wire = wire_to(
+                self._form.origin,
+                self._name,
+                self._settings,
+                reply_max_bytes=self._reply_max_bytes,
+                lookup=self._lookup,
+            )
+        if self._secrets is not None or self._tls_files is not None:
+            self._renew(self._wire)
+        return self._wire
 
     def _renew(self, wire: Wire) -> None:
         """Use what has been put into files since; what cannot be used leaves all as it was."""

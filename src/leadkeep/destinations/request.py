@@ -127,6 +127,21 @@ class RequestForm:
             )
         )
 
+    def health_head(self) -> bytes:
+        """A GET of the url as it is, with nothing of any lead.
+
+        Not the configured headers: they may hold what only the place for leads shall get.
+        """
+        return b"".join(
+            (
+                b"GET ",
+                self._fixed_target,
+                self._host_line,
+                b"Accept: */*\r\nUser-Agent: leadkeep\r\n",
+                b"\r\n",
+            )
+        )
+
     def _target(self, target: bytes) -> bytes:
         """The request target: the configured url with the sender's path and query as configured."""
         path, mark, query = target.partition(b"?")

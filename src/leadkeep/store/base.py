@@ -33,9 +33,10 @@ from leadkeep.models import (
 )
 from leadkeep.states import Status, Verb
 from leadkeep.store.census import Cell, Census, StoredSegment
+from leadkeep.store.deployments import DeploymentStore
 
 
-class Store(Protocol):
+class Store(DeploymentStore, Protocol):
     """The queue's truth."""
 
     async def close(self) -> None:
@@ -71,6 +72,7 @@ class Store(Protocol):
         worker: str,
         probe: int | None = None,
         rates: Sequence[Rate] = (),
+        deployment: int | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first.
 
@@ -84,6 +86,8 @@ class Store(Protocol):
                 nobody else does. None: it is no probe.
             rates: each claim counts as an attempt that begins now; no more are given than all of
                 these leave, over all workers.
+            deployment: who claims is this deployment: its own hold is no hindrance, and once it
+                has ended it gets nothing.
         """
 
     async def record(self, outcomes: Sequence[Outcome]) -> list[Recorded]:
@@ -199,11 +203,23 @@ class Store(Protocol):
             UsageError: a reference is neither an id nor a number.
         """
 
-    async def hold_destination(self, name: str, *, reason: str, actor: str) -> None:
-        """Let its leads wait, without using up tries, until it is resumed."""
+    async def hold_destination(
+        self, name: str, *, reason: str, actor: str, for_ms: int | None = None
+    ) -> None:
+        """Let its leads wait, without using up tries, until it is resumed.
 
-    async def resume_destination(self, name: str, *, actor: str) -> None:
-        """Deliver to it again. A circuit that is open begins to ramp: a person vouches for it."""
+        Args:
+            for_ms: it ends by itself after so long, by the boot clock; None: it does not.
+        """
+
+    async def resume_destination(self, name: str, *, actor: str) -> int | None:
+        """Deliver to it again, whoever holds it.
+
+        A circuit that is open begins to ramp: a person vouches for it.
+
+        Returns:
+            The deployment that was under way and is abandoned by this; None: there was none.
+        """
 
     # ------------------------------------------------------------ looking
 

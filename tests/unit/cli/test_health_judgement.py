@@ -186,3 +186,19 @@ def test_leads_without_any_destination_ask_where_they_shall_go() -> None:
 
 def test_nothing_is_asked_of_anybody_when_all_leads_have_a_destination() -> None:
     assert judge(found(), command).wishes == ()
+
+
+def test_leads_that_wait_at_a_held_destination_are_safe_and_need_a_person_in_the_end() -> None:
+    health = judge(found(**waiting(3, 20, held=True)), command)
+    assert health.safe
+    assert [(wish.what, wish.command) for wish in health.wishes] == [
+        ("3 leads wait until you resume brain", "leadkeep resume brain")
+    ]
+    assert judge(found(**waiting(3, 5, held=True)), command).wishes == ()
+
+
+def test_a_hold_that_ends_by_itself_needs_nobody() -> None:
+    state = waiting(3, 20, held=True)
+    (view,) = state["destinations"]
+    timed = msgspec.structs.replace(view, hold_until_ms=NOW + MINUTE)
+    assert judge(found(**{**state, "destinations": (timed,)}), command).wishes == ()

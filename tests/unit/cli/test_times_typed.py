@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from leadkeep.cli.render import duration
-from leadkeep.cli.times import parse_when
+from leadkeep.cli.times import parse_span, parse_until, parse_when
 
 NOW = datetime(2026, 8, 15, 14, 0, tzinfo=UTC)
 
@@ -57,3 +57,35 @@ def test_anything_else_is_refused(typed: str) -> None:
 )
 def test_durations_are_as_precise_as_people_need(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"),
+    [("90", 90), ("90s", 90), ("15m", 900), ("1h30m", 5_400), ("2 days", 172_800), ("1w", 604_800)],
+)
+def test_a_span_is_a_number_of_seconds(typed: str, seconds: float) -> None:
+    assert parse_span(typed) == seconds
+
+
+@pytest.mark.parametrize("typed", ["", "0", "0s", "-5m", "5x", "1.5h", "m", "1h ago", "999999w"])
+def test_what_is_no_span_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_span(typed)
+
+
+def test_a_time_of_day_is_the_next_one() -> None:
+    now = datetime(2026, 8, 15, 14, 0).astimezone()
+    assert parse_until("15:30", now) == datetime(2026, 8, 15, 15, 30).astimezone()
+    assert parse_until("14:00", now) == datetime(2026, 8, 16, 14, 0).astimezone()
+    assert parse_until("06:00:30", now) == datetime(2026, 8, 16, 6, 0, 30).astimezone()
+
+
+def test_a_time_to_come_may_have_a_date_and_a_zone() -> None:
+    assert parse_until("2026-08-15T14:30:00Z", NOW) == NOW + timedelta(minutes=30)
+    assert parse_until("2026-08-17T14:00", NOW) == datetime(2026, 8, 17, 14).astimezone()
+
+
+@pytest.mark.parametrize("typed", ["2026-08-15T13:59:59Z", "2029-01-01", "25:00", "soon", "2h"])
+def test_what_is_over_too_far_off_or_no_time_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_until(typed, NOW)

@@ -17,7 +17,7 @@ SQL = load_statements(
     "sqlite",
     [
         *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"),
-        *("likeness", "steer"),
+        *("likeness", "steer", "deploy"),
     ],
 )
 """Every statement, by name."""

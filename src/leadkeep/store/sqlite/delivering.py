@@ -7,13 +7,15 @@ one can set; a lease of another boot has ended.
 from collections.abc import Iterable, Sequence
 
 import apsw
+import msgspec
 
 from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
 from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
 from leadkeep.store.sqlite import permitting, steering
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
+from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
+from leadkeep.store.sqlite.holding import is_held, may_claim
 
 CLAIM_BYTES = 32 * 1024 * 1024
 """One claim stops after so many bytes of bodies, however many deliveries were asked for."""
@@ -32,11 +34,12 @@ def claim(
     clock: Clock,
     probe: int | None = None,
     rates: Sequence[Rate] = (),
+    deployment: int | None = None,
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
-    if first_row(connection, "destination_is_held", {"destination": destination}):
+    if not may_claim(connection, destination, clock, deployment=deployment):
         return []
-    if steering.is_shut(connection, destination, probe=probe):
+    if deployment is None and steering.is_shut(connection, destination, probe=probe):
         return []
     if rates:
         limit = min(limit, permitting.left(connection, destination, rates, clock=clock))
@@ -60,6 +63,9 @@ def claim(
         if size >= CLAIM_BYTES:
             break
     due.close(True)
+    switched_url = first_value(connection, "switched_url", {"destination": destination})
+    if switched_url is not None:
+        claims = [msgspec.structs.replace(one, url=switched_url) for one in claims]
     lease = {
         "boot_id": clock.boot_id,
         "lease_until_boot_ms": clock.boottime_ms() + lease_ms,
@@ -143,10 +149,10 @@ def rescue(connection: apsw.Connection, *, limit: int, clock: Clock) -> int:
     return connection.changes()
 
 
-def next_due_at_ms(connection: apsw.Connection, destination: str) -> int | None:
+def next_due_at_ms(connection: apsw.Connection, destination: str, *, clock: Clock) -> int | None:
     """When the next claimable delivery of a destination is due."""
     where = {"destination": destination}
-    if first_row(connection, "destination_is_held", {**where}):
+    if is_held(connection, destination, clock):
         return None
     row = first_row(connection, "next_due", {**where})
     return row[0] if row else None

@@ -8,9 +8,10 @@ import msgspec
 from leadkeep.errors import UsageError
 from leadkeep.models import Selection
 from leadkeep.states import Status, Verb
-from leadkeep.store.sqlite import operating, settling_copies, steering
+from leadkeep.store.sqlite import operating, settling_copies
 from leadkeep.store.sqlite.hand import Hand, distinct
 from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id
+from leadkeep.terms import term_of
 
 _COUNTED_AT_ONCE = 5_000
 
@@ -83,29 +84,25 @@ class Desk(Hand):
             raise UsageError("nothing is selected")
         return await self._walk(nowhere, statuses, None if dry_run else change, limit)
 
-    async def hold_destination(self, name: str, *, reason: str, actor: str) -> None:
-        """Let its leads wait, without using up tries, until it is resumed."""
-        await self._set_destination_state(name, held=True, reason=reason, actor=actor)
-
-    async def resume_destination(self, name: str, *, actor: str) -> None:
-        """Deliver to it again; a circuit that is open begins to ramp."""
-        await self._set_destination_state(name, held=False, reason="", actor=actor)
-        await self._writer.transact(
-            partial(steering.vouch, destination=name, actor=actor, clock=self._clock)
-        )
-
-    async def _set_destination_state(
-        self, name: str, *, held: bool, reason: str, actor: str
+    async def hold_destination(
+        self, name: str, *, reason: str, actor: str, for_ms: int | None = None
     ) -> None:
+        """Let its leads wait, without using up tries; see `Store.hold_destination`."""
         await self._writer.transact(
             partial(
-                operating.set_destination_state,
+                operating.hold_destination,
                 name=name,
-                held=held,
                 reason=reason,
                 actor=actor,
+                term=None if for_ms is None else term_of(for_ms, self._clock),
                 now_ms=self._now_ms,
             )
+        )
+
+    async def resume_destination(self, name: str, *, actor: str) -> int | None:
+        """Deliver to it again, whoever holds it; see `Store.resume_destination`."""
+        return await self._writer.transact(
+            partial(operating.resume_destination, name=name, actor=actor, clock=self._clock)
         )
 
     async def _walk(

@@ -21,6 +21,7 @@ class Dispatch(Hand):
         worker: str,
         probe: int | None = None,
         rates: Sequence[Rate] = (),
+        deployment: int | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first; see `Store.claim`."""
         return await self._writer.transact(
@@ -34,6 +35,7 @@ class Dispatch(Hand):
                 clock=self._clock,
                 probe=probe,
                 rates=rates,
+                deployment=deployment,
             )
         )
 

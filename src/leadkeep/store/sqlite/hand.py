@@ -27,8 +27,7 @@ class Hand(Sight):
         busy_timeout_ms: int,
         on_decided: OnDecided | None = None,
     ) -> None:
-        super().__init__(path, readers, mark, busy_timeout_ms=busy_timeout_ms)
-        self._clock = clock
+        super().__init__(path, readers, mark, busy_timeout_ms=busy_timeout_ms, clock=clock)
         self._on_decided = on_decided
         self._maybe_writer = writer
 

@@ -8,6 +8,8 @@ from uuid import UUID
 import apsw
 import msgspec
 
+from leadkeep.clock import Clock
+from leadkeep.deployments import bare_url
 from leadkeep.errors import NotFound, UsageError
 from leadkeep.models import (
     NO_FACTS,
@@ -23,6 +25,8 @@ from leadkeep.models import (
 )
 from leadkeep.states import Disposition, Status
 from leadkeep.store.sqlite.connections import SQL, first_row, first_value
+from leadkeep.store.sqlite.deploying import switched_urls
+from leadkeep.store.sqlite.holding import FREE, shown_holds
 from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id, place_of
 
 QUERY_SECONDS = 60.0
@@ -46,23 +50,23 @@ def counts(connection: apsw.Connection) -> dict[Status, int]:
     return found
 
 
-def destinations(connection: apsw.Connection) -> list[DestinationView]:
-    """Every destination that is held or has deliveries, by name."""
+def destinations(connection: apsw.Connection, *, clock: Clock) -> list[DestinationView]:
+    """Every destination that is held, switched or has deliveries, by name."""
     depths: dict[str, dict[Status, int]] = {}
     for name, status, number in connection.execute(SQL["counts_by_destination"]):
         depths.setdefault(name, dict.fromkeys(Status, 0))[Status(status)] = number
-    held = {}
-    for name, is_held, reason in connection.execute(SQL["destination_states"]):
-        if is_held:
-            held[name] = reason
-            depths.setdefault(name, dict.fromkeys(Status, 0))
+    holds = shown_holds(connection, clock)
+    switched = switched_urls(connection)
+    for name in (*holds, *switched):
+        depths.setdefault(name, dict.fromkeys(Status, 0))
     return [
         DestinationView(
             name=name,
-            held=name in held,
-            hold_reason=held.get(name, ""),
             counts=depth,
             oldest_waiting_at_ms=_oldest_waiting(connection, name, depth),
+            switched_url=bare_url(switched[name].url) if name in switched else "",
+            switched_instead_of=switched[name].instead_of if name in switched else "",
+            **holds.get(name, FREE)._asdict(),
         )
         for name, depth in sorted(depths.items())
     ]

@@ -6,10 +6,14 @@ from typing import Any
 
 import apsw
 
+from leadkeep.clock import Clock
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
 from leadkeep.states import GRAPH, Status, Verb, statuses_for
+from leadkeep.store.sqlite import deploying, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, Value
+from leadkeep.store.sqlite.holding import term_columns
+from leadkeep.terms import Term
 
 CHUNK = 500
 """Deliveries per write transaction of a person's verb."""
@@ -101,20 +105,60 @@ def adopt_unrouted(
     return len(rows)
 
 
-def set_destination_state(
-    connection: apsw.Connection, name: str, *, held: bool, reason: str, actor: str, now_ms: int
+def hold_destination(
+    connection: apsw.Connection,
+    name: str,
+    *,
+    reason: str,
+    actor: str,
+    term: Term | None,
+    now_ms: int,
 ) -> None:
-    """Hold a destination or let it go."""
+    """A person lets a destination's leads wait, for a term or until it is resumed."""
+    _set_destination_state(
+        connection, name, Verb.HOLD, reason=reason, actor=actor, term=term, now_ms=now_ms
+    )
+
+
+def resume_destination(
+    connection: apsw.Connection, name: str, *, actor: str, clock: Clock
+) -> int | None:
+    """A person lets them go; returns the deployment that is abandoned by this, if there is one."""
+    now_ms = clock.now_us() // 1_000
+    abandoned = deploying.let_go(connection, name, actor=actor, now_ms=now_ms)
+    _set_destination_state(
+        connection, name, Verb.RESUME, reason="", actor=actor, term=None, now_ms=now_ms
+    )
+    steering.vouch(connection, name, actor=actor, clock=clock)
+    return abandoned
+
+
+def _set_destination_state(
+    connection: apsw.Connection,
+    name: str,
+    verb: Verb,
+    *,
+    reason: str,
+    actor: str,
+    term: Term | None,
+    now_ms: int,
+) -> None:
     connection.execute(
         SQL["set_destination_state"],
-        {"name": name, "held": held, "reason": reason if held else "", "now_ms": now_ms},
+        {
+            "name": name,
+            "held": verb is Verb.HOLD,
+            "reason": reason,
+            "now_ms": now_ms,
+            **term_columns(term),
+        },
     )
     connection.execute(
         SQL["note_destination_action"],
         {
             "destination": name,
             "actor": actor,
-            "verb": Verb.HOLD if held else Verb.RESUME,
+            "verb": verb,
             "reason": reason,
             "now_ms": now_ms,
         },

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from leadkeep.clock import Clock
 from leadkeep.models import (
     AtStake,
     DeliveryView,
@@ -30,9 +31,16 @@ class Sight:
     """What may be asked of a store, on the readers' threads."""
 
     def __init__(
-        self, path: Path, readers: Readers, mark: PoisonMark, *, busy_timeout_ms: int
+        self,
+        path: Path,
+        readers: Readers,
+        mark: PoisonMark,
+        *,
+        busy_timeout_ms: int,
+        clock: Clock,
     ) -> None:
         self._path = path
+        self._clock = clock
         self._readers = readers
         self._mark = mark
         self._busy_timeout_ms = busy_timeout_ms
@@ -43,7 +51,9 @@ class Sight:
 
     async def next_due_at_ms(self, destination: str) -> int | None:
         """When the next pending delivery is due; None: none waits, or the destination is held."""
-        return await self._readers.look(partial(delivering.next_due_at_ms, destination=destination))
+        return await self._readers.look(
+            partial(delivering.next_due_at_ms, destination=destination, clock=self._clock)
+        )
 
     async def counts(self) -> dict[Status, int]:
         """Deliveries by status, from maintained counters. Every status is a key."""
@@ -51,7 +61,7 @@ class Sight:
 
     async def destinations(self) -> list[DestinationView]:
         """Every destination that is held or has deliveries; see `Store.destinations`."""
-        return await self._readers.look(looking.destinations)
+        return await self._readers.look(partial(looking.destinations, clock=self._clock))
 
     async def certificates_at_stake(self, *, now_ms: int, before_ms: int) -> AtStake:
         """Leads that wait while their certificates run out; see `Store.certificates_at_stake`."""

@@ -90,14 +90,18 @@ def vouch(connection: apsw.Connection, destination: str, *, actor: str, clock: C
     """A person says that a destination works: a circuit that is open begins to ramp at once."""
     circuit = circuits(connection, clock=clock).get(destination, Circuit())
     if circuit.state in {CircuitState.OPEN, CircuitState.HALF_OPEN}:
-        ramping = CircuitMove(
-            _RAMPING,
-            openings=circuit.openings,
-            ramp_limit=1,
-            reason=circuit.reason,
-            owner=actor,
-        )
-        move_circuit(connection, destination, circuit.version, ramping, clock=clock)
+        ramp(connection, destination, reason=circuit.reason, owner=actor, clock=clock)
+
+
+def ramp(
+    connection: apsw.Connection, destination: str, *, reason: str, owner: str, clock: Clock
+) -> None:
+    """Whatever state a circuit is in, it begins to ramp now: it works, and has much to catch up."""
+    circuit = circuits(connection, clock=clock).get(destination, Circuit())
+    ramping = CircuitMove(
+        _RAMPING, openings=circuit.openings, ramp_limit=1, reason=reason, owner=owner
+    )
+    move_circuit(connection, destination, circuit.version, ramping, clock=clock)
 
 
 def events(

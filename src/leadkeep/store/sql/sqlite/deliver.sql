@@ -1,7 +1,3 @@
--- name: destination_is_held
--- One row if a person lets this destination's leads wait.
-SELECT 1 FROM destination_states WHERE name = :destination AND held = 1;
-
 -- name: due
 -- Due deliveries of a destination, oldest due first, with the whole request; what is due only
 -- because the clock has jumped comes last.

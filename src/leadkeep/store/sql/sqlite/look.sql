@@ -6,9 +6,10 @@ SELECT status, sum(n) FROM delivery_counts GROUP BY status;
 -- Deliveries by destination and status, from the maintained counters.
 SELECT destination, status, n FROM delivery_counts WHERE n > 0;
 
--- name: destination_states
--- Destinations that a person has held or resumed.
-SELECT name, held, hold_reason FROM destination_states;
+-- name: held_destinations
+-- Destinations that a person lets wait, with the term if there is one.
+SELECT name, hold_reason, term_span_ms, term_until_ms, term_boot_id, term_until_boot_ms
+FROM destination_states WHERE held = 1;
 
 -- name: oldest_waiting
 -- When the first lead absorbed of those that wait in one status was received.

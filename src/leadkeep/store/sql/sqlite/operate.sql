@@ -109,11 +109,17 @@ WHERE id IN (SELECT value FROM json_each(:deliveries))
   AND destination IS NULL AND status IN ('pending', 'held');
 
 -- name: set_destination_state
--- Hold a destination or let it go; the time is that of the last change.
-INSERT INTO destination_states (name, held, hold_reason, since_ms)
-VALUES (:name, :held, :reason, :now_ms)
+-- Hold a destination, for a term or (NULL) until it is resumed, or let it go; the time is that of
+-- the last change.
+INSERT INTO destination_states
+  (name, held, hold_reason, since_ms,
+   term_span_ms, term_until_ms, term_boot_id, term_until_boot_ms)
+VALUES
+  (:name, :held, :reason, :now_ms, :span_ms, :until_ms, :boot_id, :until_boot_ms)
 ON CONFLICT (name) DO UPDATE SET
-  held = excluded.held, hold_reason = excluded.hold_reason, since_ms = excluded.since_ms;
+  held = excluded.held, hold_reason = excluded.hold_reason, since_ms = excluded.since_ms,
+  term_span_ms = excluded.term_span_ms, term_until_ms = excluded.term_until_ms,
+  term_boot_id = excluded.term_boot_id, term_until_boot_ms = excluded.term_until_boot_ms;
 
 -- name: note_destination_action
 -- One line in the log of actions for a destination.

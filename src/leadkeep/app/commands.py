@@ -57,6 +57,8 @@ class QueueRun(msgspec.Struct, frozen=True):
     failed: int
     still_waiting: int
     """Deliveries that are pending or processing afterwards."""
+    set_aside: int = 0
+    """Deliveries that are held now because they cannot be sent."""
 
 
 def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
@@ -79,10 +81,10 @@ async def check_parts(settings: Settings) -> None:
     from leadkeep.destinations.http import HttpDestination
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
-    from leadkeep.sources.routes import SourceTable
+    from leadkeep.sources.routing import Router
 
     ReplyTable.of(settings)
-    SourceTable.of(settings)
+    Router.of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():
         await HttpDestination(name, chosen, clock=SystemClock()).close()
@@ -133,6 +135,7 @@ async def process_queue(
         retry_later=run.retry_later,
         failed=run.failed,
         still_waiting=counts[Status.PENDING] + counts[Status.PROCESSING],
+        set_aside=run.set_aside,
     )
 
 

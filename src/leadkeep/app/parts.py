@@ -154,6 +154,7 @@ def make_absorber(
     from leadkeep.journal.archive import ArchiveReader
     from leadkeep.sources.contact import ContactReader
     from leadkeep.sources.routes import SourceTable
+    from leadkeep.sources.routing import conditional_routes
 
     return Absorber(
         readers=journal_readers(settings) if readers is None else readers,
@@ -164,6 +165,7 @@ def make_absorber(
         lock_path=settings.run_folder / "absorber.lock",
         on_absorbed=on_absorbed,
         archive=ArchiveReader(archived or archive(settings)),
+        conditional=conditional_routes(settings),
     )
 
 

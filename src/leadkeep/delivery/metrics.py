@@ -4,7 +4,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ATTEMPTS = Counter(
     "leadkeep_delivery_attempts_total",
-    "Recorded attempts by destination and result: completed, retry_later or failed.",
+    "Recorded attempts by destination and result: completed, retry_later, failed, or set_aside "
+    "(held because it cannot be sent; no try).",
     ["destination", "result"],
 )
 FAILURES = Counter(

@@ -67,7 +67,7 @@ class DeliveryWorker:
         self._drain_seconds = drain_seconds
         self._leases = Leases(store, lease_ms=lease_ms)
         self._scribe = Scribe(outcome_log)
-        self._recorder = Recorder(store, self._leases, Announcer(self._scribe))
+        self._recorder = Recorder(store, self._leases, Announcer(self._scribe), worker=worker)
         self._rescuer = Rescuer(
             store, every_seconds=min(RESCUE_SECONDS, lease_ms / 3000), rescued=self.wake
         )

@@ -6,7 +6,7 @@ A check says nothing about settings whose own value is already wrong.
 from collections.abc import Iterator
 from pathlib import Path
 
-from leadkeep.settings.model import Address, Settings
+from leadkeep.settings.model import Address, Settings, SourceSettings
 from leadkeep.settings.quantities import seconds_text, size_text
 
 _ROOM_BESIDE_BODY = 1024**2
@@ -103,11 +103,31 @@ def _sources(settings: Settings) -> Iterator[Finding]:
                     (key,),
                     f"{key}: there is no destination `{destination}` (there are: {known})",
                 )
+        yield from _routes(settings, name, source)
         key = f"sources.{name}.paths"
         for path in source.paths:
             other = claimed.setdefault(path.rstrip("/") or "/", key)
             if other != key:
                 yield (key, other), f"{key}: {path} is already claimed by {other}"
+
+
+def _routes(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:
+    key = f"sources.{name}.routes"
+    for number, route in enumerate(source.routes, 1):
+        for destination in route.to:
+            if destination not in settings.destinations:
+                known = ", ".join(sorted(settings.destinations)) or "none"
+                yield (
+                    (key,),
+                    f"{key}: route {number}: there is no destination `{destination}` "
+                    f"(there are: {known})",
+                )
+    for number, route in enumerate(source.routes[:-1], 1):
+        if not route.when and source.routing == "first":
+            yield (
+                (key,),
+                f"{key}: route {number} takes every lead, so that none reaches route {number + 1}",
+            )
 
 
 def _destinations(settings: Settings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from leadkeep.settings.routing import RouteSettings
 from leadkeep.settings.row import setting
 
 
@@ -35,8 +36,21 @@ class SourceSettings:
     )
     destinations: tuple[str, ...] = setting(
         (),
-        "Where its leads go, by name. Empty: to every destination.",
+        "Where its leads go, by name. Empty: to every destination. With routes: where those go "
+        "that no route takes; empty: they are held.",
         kind="texts_list",
         example='["NAME"]',
+    )
+    routing: str = setting(
+        "first",
+        "`first`: the first route whose condition holds takes the lead; `all`: every such route.",
+        kind="choice",
+        choices=("first", "all"),
+    )
+    routes: tuple[RouteSettings, ...] = setting(
+        (),
+        "Where leads go that satisfy a condition; also written as [[sources.NAME.routes]].",
+        kind="routes",
+        example="""[{ when = "payload.state == 'OH'", to = ["NAME"] }, { to = ["NAME"] }]""",
     )
     reply: ReplySettings = field(default_factory=ReplySettings)

@@ -54,6 +54,7 @@ class SourceTable:
     Args:
         paths: source name → its paths; a `*` at the end takes everything that begins so.
         destinations: source name → where its leads go.
+        conditional: sources whose leads are routed one by one, in `routing.py`.
 
     Raises:
         SettingsError: two sources claim the same path.
@@ -63,8 +64,10 @@ class SourceTable:
         self,
         paths: Mapping[str, Iterable[str]],
         destinations: Mapping[str, tuple[str, ...]],
+        conditional: Iterable[str] = (),
     ) -> None:
         self._destinations = dict(destinations)
+        self._conditional = frozenset(conditional)
         self._spelled: dict[bytes, str] = {}
         self._plain: dict[bytes, str] = {}
         prefixes: dict[bytes, str] = {}
@@ -102,6 +105,7 @@ class SourceTable:
                 name: tuple(dict.fromkeys(source.destinations)) or everywhere
                 for name, source in settings.sources.items()
             },
+            [name for name, source in settings.sources.items() if source.routes],
         )
 
     def match(self, path: bytes) -> str | None:
@@ -146,6 +150,9 @@ class SourceTable:
             return Route(
                 Disposition.QUARANTINED, (), f"the source {source!r} is no longer configured"
             )
+        if source in self._conditional:
+            # For whoever asks here and not there: held is never wrong.
+            return Route(Disposition.QUARANTINED, (), "its routes were not asked")
         if not destinations:
             return Route(Disposition.UNROUTED, (), "")
         return Route(Disposition.ROUTED, destinations, "")

@@ -15,6 +15,7 @@ from leadkeep.app.commands import (
     open_pusher,
     process_queue,
 )
+from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 from leadkeep.app.store import existing_store, make_data_folder, migrate_store, open_store, why_lost
 
@@ -30,6 +31,7 @@ __all__ = [
     "migrate_store",
     "open_pusher",
     "open_store",
+    "preview",
     "process_queue",
     "run_intake",
     "run_supervisor",

@@ -79,6 +79,7 @@ async def check_parts(settings: Settings) -> None:
         SettingsError: one of them cannot be made from the settings.
     """
     from leadkeep.destinations.http import HttpDestination
+    from leadkeep.destinations.transform import Transform
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
     from leadkeep.sources.routing import Router
@@ -87,6 +88,7 @@ async def check_parts(settings: Settings) -> None:
     Router.of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():
+        Transform.of(name, chosen)
         await HttpDestination(name, chosen, clock=SystemClock()).close()
 
 

@@ -206,11 +206,12 @@ async def make_delivery(
 ) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.destinations.http import HttpDestination
+    from leadkeep.destinations.transform import transformed
     from leadkeep.journal.outcomes import OutcomeLog
 
     clock = SystemClock()
     destinations = {
-        name: HttpDestination(name, chosen, clock=clock)
+        name: transformed(name, chosen, HttpDestination(name, chosen, clock=clock))
         for name, chosen in settings.destinations.items()
     }
     try:

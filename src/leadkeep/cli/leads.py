@@ -10,6 +10,7 @@ from leadkeep.cli.deciding import decision
 from leadkeep.cli.lead_page import lead_json, lead_lines
 from leadkeep.cli.masking import mask_email, mask_phone
 from leadkeep.cli.options import command_line
+from leadkeep.cli.previewing import preview
 from leadkeep.cli.releasing import release
 from leadkeep.cli.render import (
     Cell,
@@ -180,6 +181,7 @@ def _write_body(lead: LeadView) -> None:
 
 
 leads.add_command(release)
+leads.add_command(preview)
 
 for _verb in (Verb.RETRY, Verb.CANCEL, Verb.HOLD, Verb.RESUME):
     leads.add_command(decision(_verb))

@@ -14,6 +14,7 @@ from leadkeep.app.commands import (
     load_settings,
     open_pusher,
     process_queue,
+    reroute,
 )
 from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
@@ -33,6 +34,7 @@ __all__ = [
     "open_store",
     "preview",
     "process_queue",
+    "reroute",
     "run_intake",
     "run_supervisor",
     "run_worker",

@@ -25,6 +25,7 @@ from leadkeep.app.parts import (
 )
 from leadkeep.app.store import existing_store, make_data_folder, open_store, refuse_if_lost
 from leadkeep.clock import SystemClock
+from leadkeep.models import Rerouted, Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
 
@@ -198,3 +199,22 @@ async def ledger(settings: Settings) -> Ledger:
             store=store,
             clock=SystemClock(),
         ).ledger()
+
+
+async def reroute(
+    settings: Settings, selection: Selection, *, actor: str, dry_run: bool = False
+) -> Rerouted:
+    """Bring selected leads to where today's routes send them.
+
+    Raises:
+        SettingsError: a condition is wrong.
+        StoreError: the store cannot be used.
+    """
+    from leadkeep.delivery.rerouting import Rerouter
+    from leadkeep.sources.routing import Router
+
+    router = Router.of(settings)
+    if not settings.store_path.exists():
+        return Rerouted()
+    async with open_store(settings) as store:
+        return await Rerouter(store, router, actor=actor).reroute(selection, dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""`leadkeep leads list|show|retry|cancel|hold|resume`: looking at leads and deciding about them."""
+"""`leadkeep leads`: looking at leads and deciding about them. Here: `list` and `show`."""
 
 import asyncio
 import sys
@@ -24,6 +24,7 @@ from leadkeep.cli.render import (
     show_table,
     status_cell,
 )
+from leadkeep.cli.rerouting import reroute
 from leadkeep.cli.selecting import selection_options
 from leadkeep.cli.store import opened
 from leadkeep.cli.visible import visible_bytes
@@ -182,6 +183,7 @@ def _write_body(lead: LeadView) -> None:
 
 leads.add_command(release)
 leads.add_command(preview)
+leads.add_command(reroute)
 
 for _verb in (Verb.RETRY, Verb.CANCEL, Verb.HOLD, Verb.RESUME):
     leads.add_command(decision(_verb))

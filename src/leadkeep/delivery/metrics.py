@@ -35,6 +35,11 @@ LEASES_LOST = Counter(
 RESCUED = Counter(
     "leadkeep_delivery_rescued_total", "Deliveries taken back from workers that were not heard of."
 )
+STOOD_IN = Counter(
+    "leadkeep_delivery_stood_in_total",
+    "Leads given to a fallback, by the destination that failed and the one that got them.",
+    ["destination", "fallback"],
+)
 
 
 def error_label(error_class: str) -> str:

@@ -133,6 +133,10 @@ class SourceTable:
         """Where a source's leads go; empty if nowhere yet, or if there is no such source."""
         return self._destinations.get(source, ())
 
+    def knows(self, source: str) -> bool:
+        """Whether there is such a source."""
+        return source in self._destinations
+
     def route(self, source: str, flags: RecordFlag, target: bytes = b"") -> Route:
         """What shall become of a record that the door gave to `source`.
 

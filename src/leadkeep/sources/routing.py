@@ -141,3 +141,12 @@ class Router:
         if routes is None:
             return self._sources.route(request.source, flags, request.target)
         return routes.route(request)
+
+    def today(self, request: Request, flags: RecordFlag) -> Route:
+        """The same for a lead that came earlier: one whose path nobody claimed then, or whose
+        source is gone, belongs to whoever claims its path now."""
+        if flags & RecordFlag.NO_ROUTE or not self._sources.knows(request.source):
+            source = self._sources.match(request.target)
+            if source is not None:
+                return self.route(request._replace(source=source), RecordFlag.NONE)
+        return self.route(request, flags)

@@ -78,5 +78,5 @@ class DestinationSettings:
         minimum=0,
         maximum=7 * 1440,
     )
-    retry: RetrySettings = field(default_factory=RetrySettings)
     transform: TransformSettings = field(default_factory=TransformSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)

@@ -226,7 +226,7 @@ class Rerouted(msgspec.Struct, frozen=True):
     leads: int = 0
     """Leads that were changed."""
     sent: int = 0
-    """Deliveries to a destination that their lead did not go to before."""
+    """Deliveries to a destination that their lead did not go to before; held if it was."""
     cancelled: int = 0
     """Deliveries to a destination that no route names any more."""
     held: int = 0

@@ -318,6 +318,17 @@ async def test_what_is_already_right_is_left_alone(store: Store) -> None:
     assert (view.status, view.error_message) == (Status.HELD, "mine")
 
 
+async def test_a_lead_that_somebody_holds_stays_held_wherever_it_goes(store: Store) -> None:
+    await store.absorb(a_batch(a_lead(destinations=("crm",)), a_lead(destinations=("crm", "old"))))
+    only_crm = Selection(destinations=("crm",))
+    await store.apply(Verb.HOLD, only_crm, reason="perhaps delivered before", actor="ada")
+    await reroute(store, "new", only="crm")
+    moved = [view for view in await deliveries(store) if view.destination == "new"]
+    assert [(view.status, view.error_message) for view in moved] == [
+        (Status.HELD, "perhaps delivered before")
+    ] * 2
+
+
 async def test_what_was_confirmed_is_never_sent_there_again(store: Store) -> None:
     await store.absorb(a_batch(a_lead(destinations=("crm", "old"))))
     for one in await claim(store):

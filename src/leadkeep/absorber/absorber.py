@@ -30,6 +30,7 @@ from leadkeep.journal.base import JournalReader
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.routes import SourceTable
+from leadkeep.sources.routing import Routes
 from leadkeep.sources.vendor import Vendor
 from leadkeep.store.base import Store
 
@@ -58,6 +59,7 @@ class Absorber:
         on_absorbed: called in the loop after each transaction that brought leads; must be quick.
         archive: reads the archive, for a store that was set back behind what is archived.
         vendors: what is known of each source's vendor.
+        conditional: sources whose leads are routed one by one.
     """
 
     def __init__(
@@ -72,12 +74,13 @@ class Absorber:
         on_absorbed: Callable[[], None],
         archive: JournalReader | None = None,
         vendors: Mapping[str, Vendor] = MappingProxyType({}),
+        conditional: Mapping[str, Routes] | None = None,
     ) -> None:
         self.troubles = Troubles(clock)
         """Which segments are damaged, and which were read whole."""
         self._store = store
         self._clock = clock
-        self._maker = LeadMaker(sources, contacts, vendors)
+        self._maker = LeadMaker(sources, contacts, vendors, conditional)
         self._segments = Segments(readers, archive)
         self._writing = Writing(store, self.troubles, clock, on_absorbed)
         self._on_absorbed = on_absorbed

@@ -24,6 +24,7 @@ from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
+from leadkeep.sources.routing import Request, Routes
 from leadkeep.sources.vendor import Vendor, certificate_expires_at_ms
 from leadkeep.states import Disposition
 
@@ -50,6 +51,7 @@ class LeadMaker:
         sources: which source's leads go where.
         contacts: reads payloads.
         vendors: what is known of each source's vendor.
+        conditional: sources whose leads are routed one by one.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class LeadMaker:
         sources: SourceTable,
         contacts: ContactReader,
         vendors: Mapping[str, Vendor] = MappingProxyType({}),
+        conditional: Mapping[str, Routes] | None = None,
     ) -> None:
         self._sources = sources
+        self._conditional = conditional or {}
         self._contacts = contacts
         self._vendors = vendors
         self._routes: dict[str, Route] = {}
@@ -93,6 +97,9 @@ class LeadMaker:
             return self._sources.route(record.source, record.flags, record.target)
         route = self._routes.get(record.source)
         if route is None:
+            routes = self._conditional.get(record.source)
+            if routes is not None:
+                return routes.route(Request.of(record))
             route = self._sources.route(record.source, record.flags, record.target)
             # Of a source that is configured: any number of others may have been.
             if route.disposition is not Disposition.QUARANTINED:

@@ -14,8 +14,10 @@ from leadkeep.app.commands import (
     load_settings,
     open_pusher,
     process_queue,
+    reroute,
 )
 from leadkeep.app.deploying import Deploying, check_addresses, open_deploying
+from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 from leadkeep.app.store import (
     existing_store,
@@ -41,7 +43,9 @@ __all__ = [
     "open_deploying",
     "open_pusher",
     "open_store",
+    "preview",
     "process_queue",
+    "reroute",
     "run_intake",
     "run_supervisor",
     "run_worker",

@@ -52,6 +52,7 @@ async def open_deploying(
     from leadkeep.delivery.canary import Canary
     from leadkeep.delivery.rollout import Rollout
     from leadkeep.destinations.schemes import make_destination
+    from leadkeep.destinations.transform import transformed
     from leadkeep.journal.outcomes import OutcomeLog
 
     chosen = settings.destinations.get(name)
@@ -75,7 +76,7 @@ async def open_deploying(
             store=store,
             name=name,
             settings=chosen,
-            make=lambda one: make_destination(name, one, clock=clock),
+            make=lambda one: transformed(name, one, make_destination(name, one, clock=clock)),
             canary=canary,
             clock=clock,
             wall=wall_time(settings),

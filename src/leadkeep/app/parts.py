@@ -160,6 +160,7 @@ def make_absorber(
     from leadkeep.journal.archive import ArchiveReader
     from leadkeep.sources.contact import ContactReader
     from leadkeep.sources.routes import SourceTable
+    from leadkeep.sources.routing import conditional_routes
     from leadkeep.sources.vendor import vendors_of
 
     return Absorber(
@@ -172,6 +173,7 @@ def make_absorber(
         lock_path=settings.run_folder / "absorber.lock",
         on_absorbed=on_absorbed,
         archive=ArchiveReader(archived or archive(settings)),
+        conditional=conditional_routes(settings),
     )
 
 
@@ -222,12 +224,13 @@ async def make_delivery(
     on_full: Callable[[Path], None] = lambda folder: None,
 ) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
+    from leadkeep.destinations.transform import transformed
     from leadkeep.journal.outcomes import OutcomeLog
 
     clock = SystemClock()
     health_checks = make_health_checks(settings)
     destinations = {
-        name: switching_destination(name, chosen, clock)
+        name: transformed(name, chosen, switching_destination(name, chosen, clock))
         for name, chosen in settings.destinations.items()
     }
     try:
@@ -270,7 +273,23 @@ def make_health_checks(settings: Settings) -> dict[str, HealthCheck]:
 async def adopt_unrouted(settings: Settings, store: Store) -> None:
     """Leads that came while there was no destination go to those that there are now."""
     adopted = 0
-    while settings.destinations and (some := await store.adopt_unrouted([*settings.destinations])):
-        adopted += some
+    if any(source.destinations or source.routes for source in settings.sources.values()):
+        adopted = await _route_unrouted(settings, store)
+    elif settings.destinations:
+        while some := await store.adopt_unrouted([*settings.destinations]):
+            adopted += some
     if adopted:
         log.info("leads that waited for a destination are on their way", leads=adopted)
+
+
+async def _route_unrouted(settings: Settings, store: Store) -> int:
+    """The same where sources say which leads go where; one held by a person waits for a person."""
+    from leadkeep.delivery.rerouting import Rerouter
+    from leadkeep.models import Selection
+    from leadkeep.sources.routing import Router
+    from leadkeep.states import Status
+
+    # Only what came so is pending without a destination.
+    waiting = Selection(statuses=(Status.PENDING,), destinations=("",))
+    rerouter = Rerouter(store, Router.of(settings), actor="leadkeep")
+    return (await rerouter.reroute(waiting)).leads if settings.destinations else 0

@@ -41,8 +41,8 @@ def release(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Deliver leads out of quarantine: those that came to a path that no source claims, and those
-    that did not prove to be their vendor's.
+    """Deliver leads out of quarantine: those that came to a path that no source claims or that no
+    route takes, and those that did not prove to be their vendor's.
 
     The first go to the destinations that --to names, or else to every one of the configuration; the
     others go where their source sends, and are not part of --everything. Their bytes are unchanged.

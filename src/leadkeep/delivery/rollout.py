@@ -18,9 +18,8 @@ from leadkeep.delivery.attempt import Attempter
 from leadkeep.delivery.canary import Canary, is_confirmed
 from leadkeep.delivery.readiness import ready
 from leadkeep.deployments import Backlog, Deployment, DeploymentResult, Ending
-from leadkeep.destinations.base import Destination
+from leadkeep.destinations.base import Destination, Reachable
 from leadkeep.destinations.health import HealthCheck
-from leadkeep.destinations.http import HttpDestination
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.store.base import Store
 from leadkeep.walltime import WallTime
@@ -218,7 +217,7 @@ class Rollout:
             )
             unready = await ready(check.fault, within_seconds=within_seconds)
             return f"the health url did not answer 2xx, {unready}" if unready else ""
-        if isinstance(destination, HttpDestination):
+        if isinstance(destination, Reachable):
             unready = await ready(destination.unreachable, within_seconds=within_seconds)
             return f"{self._name} did not come up, {unready}" if unready else ""
         return ""

@@ -30,6 +30,9 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes = b""
     """The reply's first `reply_max_bytes`."""
     retry_after_seconds: float | None = None
+    unsendable: bool = False
+    """Nothing was sent, and as lead and settings are nothing can be: another try would end the
+    same. `error_message` says why."""
 
 
 class Destination(Protocol):
@@ -56,3 +59,11 @@ class Examinable(Protocol):
         Raises:
             SettingsError: it cannot work as it is set.
         """
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """A destination of which it can be told, without a lead, whether somebody listens there."""
+
+    async def unreachable(self) -> str:
+        """Connect and say nothing: why nobody listens, in words; empty: somebody does."""

@@ -16,7 +16,12 @@ from leadkeep.clock import Clock
 from leadkeep.destinations.addresses import AddressRefused, address_in
 from leadkeep.destinations.base import Reply
 from leadkeep.destinations.exchange import Exchange, Wire
-from leadkeep.destinations.failures import Failure, failure_of_error, failure_of_status
+from leadkeep.destinations.failures import (
+    UNSENDABLE,
+    Failure,
+    failure_of_error,
+    failure_of_status,
+)
 from leadkeep.destinations.reaching import address_rule, wire_to
 from leadkeep.destinations.renewal import FileWatch, secret_files, tls_files, with_secrets_of_now
 from leadkeep.destinations.request import RequestForm
@@ -200,6 +205,7 @@ class HttpDestination:
             headers=seen.head,
             body=seen.body,
             retry_after_seconds=wait,
+            unsendable=failure.error_class == UNSENDABLE,
         )
 
 

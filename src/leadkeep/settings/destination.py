@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
 from leadkeep.settings.row import setting
 from leadkeep.settings.steering import BreakerSettings, RateSettings
+from leadkeep.settings.transform import TransformSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,20 @@ class DestinationSettings:
         secret=True,
         example='{ queue = "leads" }',
     )
+    fallback: str = setting(
+        "",
+        "Another destination that gets the leads which this one has not confirmed for too long, in "
+        "its place. Empty: none.",
+        kind="text",
+    )
+    fallback_after_minutes: float = setting(
+        30.0,
+        "How long a lead is tried here before its fallback gets it.",
+        kind="ratio",
+        minimum=0,
+        maximum=7 * 1440,
+    )
+    transform: TransformSettings = field(default_factory=TransformSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from leadkeep.settings.allowed import Kind, toml_list, toml_table
 from leadkeep.settings.places import PLACES
 from leadkeep.settings.quantities import QUANTITIES
+from leadkeep.settings.shapes import SHAPES
 from leadkeep.settings.table import Row
 from leadkeep.settings.targets import TARGETS, target
 from leadkeep.settings.words import WORDS
@@ -14,6 +15,7 @@ KINDS: Mapping[str, Kind] = {
     **PLACES,
     **WORDS,
     **TARGETS,
+    **SHAPES,
     "target": target(PLACES["url"]),
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.settings.routing import RouteSettings
 from leadkeep.settings.row import setting
 from leadkeep.settings.verification import VerificationSettings
 
@@ -93,7 +94,8 @@ class SourceSettings:
     )
     destinations: tuple[str, ...] = setting(
         (),
-        "Where its leads go, by name. Empty: to every destination.",
+        "Where its leads go, by name. Empty: to every destination. With routes: where those go "
+        "that no route takes; empty: they are held.",
         kind="texts_list",
         example='["NAME"]',
     )
@@ -102,6 +104,18 @@ class SourceSettings:
         "What becomes of leads that the vendor marks as tests.",
         kind="choice",
         choices=("deliver", "hold"),
+    )
+    routing: str = setting(
+        "first",
+        "`first`: the first route whose condition holds takes the lead; `all`: every such route.",
+        kind="choice",
+        choices=("first", "all"),
+    )
+    routes: tuple[RouteSettings, ...] = setting(
+        (),
+        "Where leads go that satisfy a condition; also written as [[sources.NAME.routes]].",
+        kind="routes",
+        example="""[{ when = "payload.state == 'OH'", to = ["NAME"] }, { to = ["NAME"] }]""",
     )
     reply: ReplySettings = field(default_factory=ReplySettings)
     duplicates: DuplicatesSettings = field(default_factory=DuplicatesSettings)

@@ -12,6 +12,7 @@ from leadkeep.clock import Clock, SystemClock
 from leadkeep.delivery.gate import AskHealth
 from leadkeep.delivery.worker import DeliveryWorker
 from leadkeep.destinations.http import HttpDestination
+from leadkeep.destinations.transform import transformed
 from leadkeep.journal.outcomes import OutcomeLog
 from leadkeep.models import DeliveryView, Selection
 from leadkeep.settings.model import DestinationSettings, RetrySettings
@@ -80,7 +81,8 @@ class Workbench:
             for to, url in urls.items()
         }
         destinations = {
-            to: HttpDestination(to, one, clock=self.clock) for to, one in chosen.items()
+            to: transformed(to, one, HttpDestination(to, one, clock=self.clock))
+            for to, one in chosen.items()
         }
         try:
             yield DeliveryWorker(

@@ -3,7 +3,7 @@
 Writes run one after another on the writer's thread; looking runs beside them. What a transaction
 does is in the modules named after it: absorbing, delivering, operating, looking. The verbs stand
 where their callers are: `sight` looks, `dispatch` is the worker's, `desk` a person's, `helm`
-steers, `deployments` is a deployment's.
+steers, `deployments` is a deployment's, `redirect` leads elsewhere than planned.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,13 @@ from leadkeep.store.sqlite.desk import Desk
 from leadkeep.store.sqlite.dispatch import Dispatch
 from leadkeep.store.sqlite.hand import distinct
 from leadkeep.store.sqlite.helm import Helm
+from leadkeep.store.sqlite.redirect import Redirect
 
 _PATIENCE_MS = 500
 _CHUNKS_PER_ADOPTION = 4
 
 
-class SqliteStore(Dispatch, Desk, Helm, Slipway):
+class SqliteStore(Dispatch, Desk, Helm, Slipway, Redirect):
     """The queue's truth in one SQLite file. Made by `open_sqlite`; implements `Store`."""
 
     # ------------------------------------------------------------ absorbing

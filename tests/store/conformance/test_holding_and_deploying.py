@@ -285,6 +285,12 @@ async def test_a_circuit_that_never_moved_ramps_too(waiting: Store) -> None:
     assert (await waiting.circuits())["default"].state is CircuitState.RAMPING
 
 
+async def test_a_ramp_after_a_deployment_is_no_outage_that_ends(waiting: Store) -> None:
+    await end(waiting, await begin(waiting))
+    assert await waiting.move_circuit("default", 1, CircuitMove(CircuitState.CLOSED))
+    assert await waiting.circuit_events() == []
+
+
 @pytest.mark.parametrize(
     ("result", "because"),
     [(DeploymentResult.CANARY_FAILED, "it failed"), (DeploymentResult.CANCELLED, "")],

@@ -69,6 +69,8 @@ def move_circuit(
     else:
         connection.execute(SQL["begin_circuit"], bindings)
     event = _event(CircuitState(state), new.state)
+    if event == "closed" and not _is_told_open(connection, destination):
+        event = ""  # after a deployment a circuit ramps that had not been open
     if event:
         outage_ms = None if new.state is not _CLOSED else max(now_ms - (opened_at_ms or now_ms), 0)
         _note_event(
@@ -145,6 +147,12 @@ def _event(before: CircuitState, after: CircuitState) -> str:
     if after is _OPEN and before is _RAMPING:
         return "reopened"
     return "closed" if after is _CLOSED and before is not _CLOSED else ""
+
+
+def _is_told_open(connection: apsw.Connection, destination: str) -> bool:
+    """The last event says that it opened."""
+    told = events(connection, destination, limit=1)
+    return bool(told) and told[0].event != "closed"
 
 
 def _note_event(connection: apsw.Connection, event: Bindings) -> None:

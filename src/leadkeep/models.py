@@ -25,6 +25,8 @@ class RecordKind(IntEnum):
     """A request that could not be taken whole (too large, cut off, malformed); no body kept."""
     HANDSHAKE = 4
     """A vendor's verification of the URL, answered at the door."""
+    PING = 5
+    """A question for a bid: put to a destination once, never queued; no lead."""
 
 
 class RecordFlag(IntFlag):
@@ -37,6 +39,8 @@ class RecordFlag(IntFlag):
     """No source claims its path; absorbed into quarantine."""
     PUSHED = 4
     """Pushed by a program through the API, not received over HTTP."""
+    LIVE = 8
+    """Its destination's own answer is waited for; `answer_status` is what is answered without."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -116,6 +120,7 @@ class SegmentProgress(msgspec.Struct, frozen=True, gc=False):
     probes: int
     rejections: int
     handshakes: int
+    pings: int = 0
 
 
 class AbsorbBatch(msgspec.Struct, frozen=True):
@@ -127,7 +132,7 @@ class AbsorbBatch(msgspec.Struct, frozen=True):
     """The segment after this batch; counts are totals of the segment, not of the batch."""
     leads: tuple[NewLead, ...]
     notices: tuple[Record, ...]
-    """Probes, rejections and handshakes: shown, never delivered."""
+    """Probes, rejections, handshakes and pings: shown, never delivered."""
 
 
 class AbsorbReport(msgspec.Struct, frozen=True):
@@ -165,6 +170,11 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     target: bytes
     headers: bytes
     body: bytes
+
+    @property
+    def is_ping(self) -> bool:
+        """It stands for a ping, which is no delivery: put once, and not recorded as an attempt."""
+        return self.delivery_id == 0
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -207,6 +217,47 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     status: Status
     """The delivery's status afterwards."""
     at_ms: int
+
+
+class LiveAsk(msgspec.Struct, frozen=True, gc=False):
+    """A lead whose vendor waits for its destination's answer."""
+
+    lead_id: str
+    destination: str
+    """Whose answer is wanted; empty: that of the first that the lead goes to."""
+
+
+class LiveStanding(msgspec.Struct, frozen=True, gc=False):
+    """Where the delivery that a vendor waits for stands."""
+
+    lead_id: str
+    destination: str
+    """As asked, so that the answer finds its question."""
+    reason: str
+    """Why nothing will be answered: `no_route`, `held`, `not_due`, `failed`; empty: it may be."""
+    delivery_id: int = 0
+    """0: the lead is not absorbed yet."""
+    claim: Claim | None = None
+    """It was due and is ours now."""
+    response_status: int | None = None
+    """It is completed, and this is what its destination answered; `None`: it is not."""
+    response_headers: bytes = b""
+    response_body: bytes = b""
+
+
+class PingOutcome(msgspec.Struct, frozen=True, gc=False):
+    """What came of one ping."""
+
+    ping_id: str
+    destination: str
+    started_at_ms: int
+    duration_ms: int
+    result: str
+    """`answered`, or why the vendor got no bid, in a word: `timeout`, `held`, `http_503`, …"""
+    message: str
+    """The same in words; empty if it was answered."""
+    response_status: int | None = None
+    response_body: bytes = b""
 
 
 # ---------------------------------------------------------------- recovering
@@ -333,6 +384,29 @@ class DestinationView(msgspec.Struct, frozen=True, gc=False):
     counts: dict[Status, int]
     oldest_waiting_at_ms: int | None
     """When the oldest pending or processing lead was received."""
+
+
+class PingView(msgspec.Struct, frozen=True, gc=False):
+    """One ping, as shown: what was asked by whom, and what came of it."""
+
+    number: int
+    """Of its row; grows."""
+    ping_id: str
+    source: str
+    received_at_ms: int
+    peer: str
+    method: str
+    path: str
+    no_bid_status: int
+    """What its vendor is answered when nobody bids."""
+    result: str
+    """As in `PingOutcome`; `unanswered`: no worker took it in time."""
+    destination: str
+    started_at_ms: int | None
+    duration_ms: int | None
+    message: str
+    response_status: int | None
+    response_body: bytes
 
 
 class Selection(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -19,6 +20,8 @@ from leadkeep.intake.committer import Committer
 from leadkeep.intake.health import Readiness
 from leadkeep.intake.item import Item, Sender, plain_item
 from leadkeep.intake.limits import Limits
+from leadkeep.intake.live import LiveDesk, Waiting
+from leadkeep.intake.live_routes import LiveRoute, LiveRoutes
 from leadkeep.intake.metrics import Counts
 from leadkeep.intake.notices import Notices
 from leadkeep.intake.quota import Quota
@@ -33,13 +36,14 @@ from leadkeep.intake.reply_table import (
     ReplyTable,
 )
 from leadkeep.intake.ringer import Ringer
-from leadkeep.intake.routes import Routes
+from leadkeep.intake.routes import Route, Routes
 from leadkeep.journal.base import JournalWriter
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.journal.identity import LeadIds
 from leadkeep.journal.numbers import LeadNumbers
-from leadkeep.journal.records import encode_lead
-from leadkeep.models import RecordKind
+from leadkeep.journal.records import encode, encode_lead
+from leadkeep.live.frames import Ask, LeadAsk, PingAsk
+from leadkeep.models import Record, RecordFlag, RecordKind
 from leadkeep.settings.model import Settings
 from leadkeep.sources.routes import SourceTable
 
@@ -83,7 +87,10 @@ class Reception:
         self._now = loop.time
         self._numbers = numbers
         self._is_reserving = False
-        self._routes = Routes(sources, replies)
+        live = LiveRoutes.of(settings)
+        self._routes = Routes(sources, replies, live)
+        self.live = LiveDesk(settings.run_folder, self._settle, counts)
+        """Vendors that wait for a destination's own answer."""
         self._unrouted = Quota(
             each=settings.intake.unrouted_max_bytes_per_address,
             total=settings.intake.unrouted_max_bytes,
@@ -130,10 +137,13 @@ class Reception:
         if committer.waiting_bytes > self.limits.waiting_bytes:
             self.answer(sender, BUSY, flags, reason="busy")
             return
+        source, source_bytes, route_flags, reply, status, live = route
+        if live is not None:
+            self._take_live(sender, route, live, peer, method, target, headers, body, flags)
+            return
         now_us = self._now_us()
         lead_id = self._next_id(now_us)
         number = self._next_number()
-        source, source_bytes, route_flags, reply, status = route
         record = encode_lead(
             lead_id,
             number,
@@ -151,6 +161,52 @@ class Reception:
         sender.outstanding += 1
         taken = (lead_id, number, now_us, payload)
         committer.submit((sender, reply, UNAVAILABLE, flags, "lead", source, taken, None), record)
+
+    def _take_live(  # noqa: PLR0917 - as `take`
+        self,
+        sender: Sender,
+        route: Route,
+        live: LiveRoute,
+        peer: bytes,
+        method: bytes,
+        target: bytes,
+        headers: bytes,
+        body: bytes,
+        flags: int,
+    ) -> None:
+        """Take a request whose answer is asked of the worker once it is durable."""
+        now_us = self._now_us()
+        record = Record(
+            kind=RecordKind.PING if live.is_ping else RecordKind.LEAD,
+            lead_id=self._next_id(now_us),
+            lead_number=0 if live.is_ping else self._next_number(),
+            received_at_us=now_us,
+            flags=RecordFlag(route.flags | sender.flags),
+            source=route.source,
+            peer=peer.decode("utf-8", "replace"),
+            method=method.decode("ascii", "replace"),
+            target=target,
+            headers=headers,
+            body=body,
+            answer_status=route.status,
+        )
+        payload = _payload(headers, target, body) if route.reply.needs_payload else None
+        taken = (record.lead_id, record.lead_number, now_us, payload)
+        waiting = Waiting(
+            self.live,
+            sender,
+            route=live,
+            reply=route.reply,
+            flags=flags,
+            taken=taken,
+            question=(
+                partial(_of_ping, record) if live.is_ping else partial(_of_lead, record.lead_id)
+            ),
+        )
+        sender.outstanding += 1
+        kind = "ping" if live.is_ping else "lead"
+        item = (None, route.reply, UNAVAILABLE, flags, kind, route.source, taken, waiting.hear)
+        self.committer.submit(item, encode(record))
 
     def answer(self, sender: Sender, reply: Reply, flags: int, *, reason: str = "") -> None:
         """Answer without a record, after what is still outstanding.
@@ -270,7 +326,9 @@ class Reception:
 
     # ------------------------------------------------------------ answers
 
-    def _settle(self, items: Sequence[Item], durable: bool) -> None:
+    def _settle(  # noqa: PLR0912 - the loop is hot: a call for each item would cost more
+        self, items: Sequence[Item], durable: bool
+    ) -> None:
         """Write the answers of a batch together: one write for each connection."""
         touched: list[Sender] = []
         counts = self.counts
@@ -291,6 +349,9 @@ class Reception:
             if sender is None:
                 if told is not None:
                     told(durable)
+                continue
+            if sender.held is not None:
+                sender.held.append((sender, reply, reply, flags, "", "", taken, None))
                 continue
             if (flags or draining) and sender.last_words():
                 flags |= CLOSE  # noqa: PLW2901 - as above
@@ -333,6 +394,27 @@ class Reception:
         """The last ring of the bell, which a throttle may have held back."""
         if self._ringer is not None:
             self._ringer.ring_now()
+
+
+def _of_lead(lead_id: bytes, number: int, live: LiveRoute) -> Ask:
+    """The worker reads a lead from the journal, as it does every other."""
+    return LeadAsk(number, lead_id, live.destination, live.timeout_ms)
+
+
+def _of_ping(record: Record, number: int, live: LiveRoute) -> Ask:
+    """A ping is put to its destination without waiting until it is absorbed."""
+    return PingAsk(
+        ask=number,
+        ping_id=record.lead_id,
+        source=record.source,
+        destination=live.destination,
+        within_ms=live.timeout_ms,
+        received_at_ms=record.received_at_us // 1_000,
+        method=record.method,
+        target=record.target,
+        headers=record.headers,
+        body=record.body,
+    )
 
 
 def _payload(headers: bytes, target: bytes, body: bytes) -> Payload:

@@ -5,7 +5,7 @@ All callers (worker, commands, API, pages) use these verbs and nothing else. An 
 call may be repeated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,7 +17,11 @@ from leadkeep.models import (
     DeliveryView,
     DestinationView,
     LeadView,
+    LiveAsk,
+    LiveStanding,
     Outcome,
+    PingOutcome,
+    PingView,
     Recorded,
     Replayed,
     SegmentProgress,
@@ -86,6 +90,50 @@ class Store(Protocol):
 
     async def next_due_at_ms(self, destination: str) -> int | None:
         """When the next pending delivery of a destination is due; None: none waits."""
+
+    # ------------------------------------------------------------ what is asked at once
+
+    async def claim_asked(
+        self,
+        asks: Sequence[LiveAsk],
+        *,
+        longest_wait_ms: Mapping[str, int],
+        lease_ms: int,
+        worker: str,
+    ) -> list[LiveStanding]:
+        """Lease the deliveries that vendors wait for, each by name, and say where each stands.
+
+        Only a first try that is due at a destination that is not held. What is claimed already is
+        not claimed again; of what is completed, the answer has the destination's reply.
+
+        Args:
+            longest_wait_ms: of each destination that may be claimed for, as for `claim`.
+
+        Returns:
+            A standing for each ask, in order; for fewer if their bodies are large: ask again.
+        """
+
+    async def is_held(self, destination: str) -> bool:
+        """Whether a person lets this destination's leads wait."""
+
+    async def record_pings(self, outcomes: Sequence[PingOutcome]) -> None:
+        """Write what came of pings; the first word about a ping stays."""
+
+    async def pings(
+        self,
+        *,
+        limit: int,
+        after: int | None = None,
+        source: str | None = None,
+        ping_id: str | None = None,
+    ) -> list[PingView]:
+        """Pings and what came of them, newest first; `after` is the last `number` of a page."""
+
+    async def prune_pings(self, *, before_ms: int) -> int:
+        """Forget pings that came before this time; returns how many.
+
+        At most a few thousand per call; call again until it returns 0.
+        """
 
     # ------------------------------------------------------------ a person's verbs
 

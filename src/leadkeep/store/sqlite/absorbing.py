@@ -14,6 +14,7 @@ import apsw
 from leadkeep.models import AbsorbBatch, AbsorbReport, NewLead, Record, RecordKind, SegmentProgress
 from leadkeep.states import Status
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
+from leadkeep.store.sqlite.pinging import ping_row
 
 _KINDS = {
     RecordKind.PROBE: "probe",
@@ -73,7 +74,7 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, first, now_ms))
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)
-    connection.executemany(SQL["insert_notice"], map(_notice_row, batch.notices))
+    _insert_notices(connection, batch.notices)
     return AbsorbReport(
         absorbed=len(fresh),
         already_known=len(batch.leads) - len(fresh),
@@ -95,6 +96,7 @@ def _move_segment(connection: apsw.Connection, progress: SegmentProgress, now_ms
             "probes": progress.probes,
             "rejections": progress.rejections,
             "handshakes": progress.handshakes,
+            "pings": progress.pings,
             "now_ms": now_ms,
         },
     )
@@ -269,6 +271,16 @@ def _start(lead: NewLead, now_ms: int) -> tuple[str, int | None]:
     if lead.hold_reason:
         return _HELD, None
     return _PENDING, now_ms
+
+
+def _insert_notices(connection: apsw.Connection, notices: Sequence[Record]) -> None:
+    """Pings have a table of their own, since something comes of them."""
+    others = [record for record in notices if record.kind is not RecordKind.PING]
+    connection.executemany(SQL["insert_notice"], map(_notice_row, others))
+    if len(others) < len(notices):
+        pings = (record for record in notices if record.kind is RecordKind.PING)
+        rows = (ping_row(record, _uuid_text(record.lead_id)) for record in pings)
+        connection.executemany(SQL["insert_ping"], rows)
 
 
 def _notice_row(record: Record) -> tuple[Value, ...]:

@@ -1,0 +1,67 @@
+"""The verbs of a worker that is asked at once: claims by name, and pings."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from leadkeep.models import LiveAsk, LiveStanding, PingOutcome, PingView
+from leadkeep.store.sqlite import asking, operating, pinging
+from leadkeep.store.sqlite.connections import first_row
+from leadkeep.store.sqlite.hand import Hand
+
+
+class Urgent(Hand):
+    """What live answers need beside the verbs of every worker."""
+
+    async def claim_asked(
+        self,
+        asks: Sequence[LiveAsk],
+        *,
+        longest_wait_ms: Mapping[str, int],
+        lease_ms: int,
+        worker: str,
+    ) -> list[LiveStanding]:
+        """Lease the deliveries that vendors wait for; see `Store.claim_asked`."""
+        return await self._writer.transact(
+            partial(
+                asking.claim_asked,
+                asks=asks,
+                longest_wait_ms=longest_wait_ms,
+                lease_ms=lease_ms,
+                worker=worker,
+                clock=self._clock,
+            )
+        )
+
+    async def is_held(self, destination: str) -> bool:
+        """Whether a person lets this destination's leads wait."""
+        row = await self._readers.look(
+            partial(
+                first_row,
+                statement="destination_is_held",
+                bindings={"destination": destination},
+            )
+        )
+        return row is not None
+
+    async def record_pings(self, outcomes: Sequence[PingOutcome]) -> None:
+        """Write what came of pings; see `Store.record_pings`."""
+        await self._writer.transact(partial(pinging.record_pings, outcomes=outcomes))
+
+    async def pings(
+        self,
+        *,
+        limit: int,
+        after: int | None = None,
+        source: str | None = None,
+        ping_id: str | None = None,
+    ) -> list[PingView]:
+        """Pings and what came of them, newest first; see `Store.pings`."""
+        return await self._readers.look(
+            partial(pinging.pings, limit=limit, after=after, source=source, ping_id=ping_id)
+        )
+
+    async def prune_pings(self, *, before_ms: int) -> int:
+        """Forget pings of before this time, at most a few thousand; see `Store.prune_pings`."""
+        return await self._writer.transact(
+            partial(pinging.prune_pings, before_ms=before_ms, limit=operating.CHUNK)
+        )

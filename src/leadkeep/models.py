@@ -232,7 +232,7 @@ class LiveStanding(msgspec.Struct, frozen=True, gc=False):
 
     lead_id: str
     destination: str
-    """As asked, so that the answer finds its question."""
+    """Where it goes; empty: that is not known."""
     reason: str
     """Why nothing will be answered: `no_route`, `held`, `not_due`, `failed`; empty: it may be."""
     delivery_id: int = 0

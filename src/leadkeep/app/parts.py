@@ -21,6 +21,7 @@ from leadkeep.settings.model import Settings
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.absorber.archivist import Archivist
+    from leadkeep.delivery.at_once import AtOnce
     from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.disks.watch import RoomWatch
     from leadkeep.journal.archive import Archive
@@ -218,7 +219,7 @@ async def make_delivery(
             settings=settings.destinations,
             clock=clock,
             lease_ms=int(settings.worker.lease_seconds * 1_000),
-            worker=f"{socket.gethostname()}:{os.getpid()}",
+            worker=worker_name(),
             wall=wall,
             outcome_log=OutcomeLog(
                 settings.archive_folder / "outcomes",
@@ -229,6 +230,36 @@ async def make_delivery(
     finally:
         for destination in destinations.values():
             await destination.close()
+
+
+def answers_at_once(settings: Settings) -> bool:
+    """Whether any source's vendors wait for a destination's own answer."""
+    return any(source.answer == "live" or source.ping_paths for source in settings.sources.values())
+
+
+def make_at_once(
+    settings: Settings, store: Store, delivery: DeliveryWorker, wall: WallTime
+) -> AtOnce:
+    """What answers the door's questions; runs beside `delivery`."""
+    from leadkeep.delivery.at_once import AtOnce
+
+    return AtOnce(
+        run_folder=settings.run_folder,
+        store=store,
+        delivery=delivery,
+        settings=settings.destinations,
+        clock=SystemClock(),
+        wall=wall,
+        lease_ms=int(settings.worker.lease_seconds * 1_000),
+        worker=worker_name(),
+        keep_days=settings.journal.archive_days,
+        drain_seconds=settings.worker.drain_seconds,
+    )
+
+
+def worker_name() -> str:
+    """Who claims, for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 async def adopt_unrouted(settings: Settings, store: Store) -> None:

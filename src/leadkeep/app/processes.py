@@ -7,17 +7,20 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from leadkeep.app.parts import (
     adopt_unrouted,
+    answers_at_once,
     doorbell,
     journal_writers,
     lead_numbers,
     make_absorber,
     make_archivist,
+    make_at_once,
     make_delivery,
     room_watch,
     wall_time,
@@ -29,6 +32,8 @@ from leadkeep.settings.model import Address, Settings
 
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
+    from leadkeep.delivery.at_once import AtOnce
+    from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.disks.watch import RoomWatch
     from leadkeep.store.base import Store
     from leadkeep.supervisor.handover import Handover
@@ -121,7 +126,10 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         delivery = await resources.enter_async_context(
             make_delivery(settings, store, wall, on_full=room.met_full)
         )
-        absorber = make_absorber(settings, store, on_absorbed=delivery.wake)
+        at_once = (
+            make_at_once(settings, store, delivery, wall) if answers_at_once(settings) else None
+        )
+        absorber = make_absorber(settings, store, on_absorbed=partial(_wake, delivery, at_once))
         resources.callback(absorber.close)
         archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
@@ -131,9 +139,18 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             tasks.create_task(_adopt_unrouted(settings, store, stop, on_adopted=delivery.wake))
             tasks.create_task(absorber.run(stop, doorbell(settings)))
             tasks.create_task(delivery.run(stop))
+            if at_once is not None:
+                tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
+
+
+def _wake(delivery: DeliveryWorker, at_once: AtOnce | None) -> None:
+    """Leads were absorbed; those that vendors wait for first."""
+    if at_once is not None:
+        at_once.wake()
+    delivery.wake()
 
 
 async def _opened_store(

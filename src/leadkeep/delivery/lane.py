@@ -13,8 +13,10 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery import metrics
 from leadkeep.delivery.attempt import Attempter
+from leadkeep.delivery.backlog import Backlog, Errand
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
+from leadkeep.destinations.base import Reply
 from leadkeep.errors import StoreUnavailable
 from leadkeep.models import Claim
 from leadkeep.store.base import Store
@@ -61,7 +63,8 @@ class Lane:
         self._recorder = recorder
         self._lease_ms = lease_ms
         self._worker = worker
-        self._backlog: asyncio.Queue[Claim | None] = asyncio.Queue()
+        self._backlog = Backlog()
+        self._is_closing = False
         self._carriers: list[asyncio.Task[None]] = []
         self._awake = asyncio.Event()
         self._under_way = 0
@@ -111,6 +114,42 @@ class Lane:
         self._leases.hold(claims)
         for claim in claims:
             self._backlog.put_nowait(claim)
+
+    @property
+    def longest_wait_ms(self) -> int:
+        """No try is ever put off further than this."""
+        return self._attempter.longest_wait_ms
+
+    def put_first(self, claim: Claim) -> bool:
+        """Have this delivered before whatever waits; False: the lane ends, and takes nothing."""
+        if self._is_closing:
+            return False
+        self._leases.hold([claim])
+        self._backlog.put_first(claim)
+        return True
+
+    async def ask(self, claim: Claim, *, within_seconds: float) -> Reply | None:
+        """Put to the destination what is no delivery, as soon as a carrier is free.
+
+        Nothing is recorded and nothing repeated.
+
+        Returns:
+            The reply; None: no carrier was free in time, and the destination was not asked.
+        """
+        if self._is_closing:
+            return None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_seconds
+        errand = Errand(claim, deadline, loop.create_future(), asyncio.Event())
+        self._backlog.put_first(errand)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await errand.begun.wait()
+        except TimeoutError:
+            if not errand.begun.is_set():
+                errand.reply.cancel()
+                return None
+        return None if errand.reply.cancelled() else await errand.reply
 
     async def claim(self, limit: int) -> list[Claim]:
         """Lease up to `limit` due leads of this destination.
@@ -183,6 +222,7 @@ class Lane:
         Args:
             within_seconds: None: however long it takes.
         """
+        self._is_closing = True
         if not self._carriers:
             return
         for _ in self._carriers:
@@ -198,9 +238,12 @@ class Lane:
     def take_unstarted(self) -> list[Claim]:
         """Take out the claims whose attempt has not begun."""
         unstarted: list[Claim] = []
+        self._is_closing = True
         while not self._backlog.empty():
             claim = self._backlog.get_nowait()
-            if claim is not None:
+            if isinstance(claim, Errand):
+                claim.refuse()
+            elif claim is not None:
                 unstarted.append(claim)
         return unstarted
 
@@ -210,6 +253,13 @@ class Lane:
         task = asyncio.current_task()
         assert task is not None
         while (claim := await self._backlog.get()) is not None:
+            if isinstance(claim, Errand):
+                self._under_way += 1
+                await claim.run(self._attempter)
+                self._under_way -= 1
+                if task.cancelling():
+                    return
+                continue
             if self._leases.is_lost(claim):
                 self._leases.let_go(claim)
                 continue

@@ -34,6 +34,11 @@ LEASES_LOST = Counter(
 RESCUED = Counter(
     "leadkeep_delivery_rescued_total", "Deliveries taken back from workers that were not heard of."
 )
+PINGS = Counter(
+    "leadkeep_delivery_pings_total",
+    "Pings by destination and result: answered, or why there was no bid.",
+    ["destination", "result"],
+)
 
 
 def error_label(error_class: str) -> str:

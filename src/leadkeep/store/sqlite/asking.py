@@ -54,7 +54,7 @@ def _standing(
     longest_wait_ms: Mapping[str, int],
     lease: Bindings,
 ) -> LiveStanding:
-    standing = LiveStanding(ask.lead_id, ask.destination, "")
+    standing = LiveStanding(ask.lead_id, "", "")
     row = first_row(
         connection,
         "asked_delivery",
@@ -69,10 +69,10 @@ def _standing(
     lead, delivery, destination, status, fence, attempts, first_at_ms, due_in_ms, held = row
     if delivery is None or destination not in longest_wait_ms:
         return replace(standing, reason=NO_ROUTE)
-    standing = replace(standing, delivery_id=delivery)
+    standing = LiveStanding(ask.lead_id, destination, "", delivery)
     if status == Status.COMPLETED:
         answer = first_row(connection, "confirmed_reply", {"delivery": delivery}) or (0, b"", b"")
-        return LiveStanding(ask.lead_id, ask.destination, "", delivery, None, *answer)
+        return LiveStanding(ask.lead_id, destination, "", delivery, None, *answer)
     if status == Status.PROCESSING:
         return standing
     due = due_in_ms is not None and not 0 < due_in_ms <= longest_wait_ms[destination]

@@ -1,0 +1,248 @@
+"""Leads whose vendors wait: claimed by name, tried as every other, and what came of it told.
+
+Invariant: this adds no try and takes none away. A lead is claimed here, before its turn, or by its
+lane as usual, under the same lease and fence; it is attempted and recorded by the lane; and only
+what the store has taken is told. Whoever asked and is told nothing has lost nothing.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import structlog
+
+from leadkeep.delivery.attempt import Finished
+from leadkeep.delivery.lane import Lane
+from leadkeep.delivery.relay import FAILED, relayed
+from leadkeep.errors import StoreError, StoreUnavailable, StoreUnsafe
+from leadkeep.journal.identity import text as id_text
+from leadkeep.live.frames import Answer, LeadAsk
+from leadkeep.models import Claim, LiveAsk, LiveStanding, Recorded
+from leadkeep.states import Status
+from leadkeep.store.base import Store
+
+WAITING_MAX = 2_000
+LOOKED_AT_ONCE = 100
+"""Leads per call, so that each write transaction stays short."""
+LOOK_EVERY_SECONDS = 0.2
+"""Another process may absorb a lead, or finish it, without telling us."""
+STORE_AWAY = "store_away"
+STOPPING = "stopping"
+BUSY = "busy"
+
+_log = structlog.get_logger("leadkeep.delivery")
+
+Tell = Callable[[Answer], None]
+"""Sends an answer to the door that asked; must not raise, also when the door is gone."""
+
+
+class _Waiting:
+    """A door that waits for one lead's outcome."""
+
+    __slots__ = ("ask", "delivery_id", "in_lane", "lead", "tell", "timer")
+
+    def __init__(self, ask: LeadAsk, tell: Tell) -> None:
+        self.ask = ask
+        self.tell = tell
+        self.lead = LiveAsk(id_text(ask.lead_id), ask.destination)
+        self.delivery_id = 0
+        """0: the lead was not in the store when we looked."""
+        self.in_lane = False
+        """It was claimed here: its lane will say what came of it."""
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class LiveLeads:
+    """Answers doors that ask for a lead's outcome. Lives in the worker's loop.
+
+    Args:
+        lanes: by destination.
+        reply_max_bytes: by destination: how much of a reply is recorded.
+        lease_ms: how long a claim's lease lasts.
+        worker: who claims, for people.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Mapping[str, Lane],
+        *,
+        reply_max_bytes: Mapping[str, int],
+        lease_ms: int,
+        worker: str,
+    ) -> None:
+        self._store = store
+        self._lanes = lanes
+        self._reply_max_bytes = reply_max_bytes
+        self._longest_wait_ms = {name: lane.longest_wait_ms for name, lane in lanes.items()}
+        self._lease_ms = lease_ms
+        self._worker = worker
+        self._waiting: dict[_Waiting, None] = {}
+        self._by_lead: defaultdict[str, list[_Waiting]] = defaultdict(list)
+        self._awake = asyncio.Event()
+        self._none_waits = asyncio.Event()
+        self._none_waits.set()
+        self._is_stopping = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def ask(self, ask: LeadAsk, tell: Tell) -> None:
+        """A door wants to know what comes of a lead; it is told, or hears nothing in time."""
+        if self._is_stopping or len(self._waiting) >= WAITING_MAX:
+            tell(Answer(ask.ask, reason=STOPPING if self._is_stopping else BUSY))
+            return
+        waiting = _Waiting(ask, tell)
+        self._waiting[waiting] = None
+        self._by_lead[waiting.lead.lead_id].append(waiting)
+        self._none_waits.clear()
+        loop = asyncio.get_running_loop()
+        # Afterwards nobody listens; whatever is under way goes on as usual.
+        waiting.timer = loop.call_later(ask.within_ms / 1_000, self._forget, waiting)
+        self._awake.set()
+
+    def wake(self) -> None:
+        """Leads were absorbed: those that are waited for may be among them."""
+        if self._waiting:
+            self._awake.set()
+
+    def recorded(self, finished: Finished, recorded: Recorded) -> None:
+        """The store has taken an outcome: a listener of the worker's recorder."""
+        claim, outcome = finished
+        for waiting in tuple(self._by_lead.get(claim.lead_id, ())):
+            if not waiting.delivery_id:
+                self._awake.set()  # Tried before we looked: the store says how it went.
+            elif waiting.delivery_id == claim.delivery_id:
+                if outcome.status is not Status.COMPLETED:
+                    self._tell(waiting, reason=FAILED)
+                else:
+                    self._relay(
+                        waiting,
+                        claim.destination,
+                        outcome.response_status,
+                        outcome.response_headers,
+                        outcome.response_body,
+                    )
+
+    async def run(self, stop: asyncio.Event, *, drain_seconds: float) -> None:
+        """Claim what is waited for until told to stop; then let what is under way be told.
+
+        Args:
+            drain_seconds: how long to wait for that.
+
+        Raises:
+            StoreUnsafe: the store must not be written any more.
+        """
+        stopping = asyncio.ensure_future(stop.wait())
+        stopping.add_done_callback(lambda _: self._awake.set())
+        try:
+            while not stop.is_set():
+                try:
+                    async with asyncio.timeout(LOOK_EVERY_SECONDS if self._unclaimed() else None):
+                        await self._awake.wait()
+                except TimeoutError:
+                    pass
+                self._awake.clear()
+                if not stop.is_set():
+                    await self._look(self._unclaimed())
+        finally:
+            stopping.cancel()
+        self._is_stopping = True
+        for waiting in self._unclaimed():
+            self._tell(waiting, reason=STOPPING)
+        try:
+            async with asyncio.timeout(drain_seconds):
+                await self._none_waits.wait()
+        except TimeoutError:
+            pass
+
+    def _unclaimed(self) -> list[_Waiting]:
+        return [waiting for waiting in self._waiting if not waiting.in_lane]
+
+    async def _look(self, asking: Sequence[_Waiting]) -> None:
+        """Claim what is there and due; tell where nothing will come."""
+        begin = 0
+        while begin < len(asking):
+            part = asking[begin : begin + LOOKED_AT_ONCE]
+            try:
+                standings = await self._store.claim_asked(
+                    [waiting.lead for waiting in part],
+                    longest_wait_ms=self._longest_wait_ms,
+                    lease_ms=self._lease_ms,
+                    worker=self._worker,
+                )
+            except StoreUnsafe:
+                raise
+            except StoreError as error:
+                _log.warning("live leads could not be claimed", count=len(part), error=str(error))
+                for waiting in part:
+                    self._tell(waiting, reason=STORE_AWAY)
+                begin += len(part)
+                continue
+            await self._take(zip(part, standings, strict=False))
+            begin += len(standings)
+
+    async def _take(self, found: Iterable[tuple[_Waiting, LiveStanding]]) -> None:
+        refused: list[Claim] = []
+        for waiting, standing in found:
+            if standing.delivery_id:
+                waiting.delivery_id = standing.delivery_id
+            claim = standing.claim
+            if claim is not None:
+                # Also if nobody waits any more: it is ours, and goes before the others.
+                waiting.in_lane = self._lanes[claim.destination].put_first(claim)
+                if not waiting.in_lane:
+                    refused.append(claim)
+                    self._tell(waiting, reason=STOPPING)
+            elif standing.reason:
+                self._tell(waiting, reason=standing.reason)
+            elif standing.response_status is not None:
+                self._relay(
+                    waiting,
+                    standing.destination,
+                    standing.response_status,
+                    standing.response_headers,
+                    standing.response_body,
+                )
+        if refused:
+            with contextlib.suppress(StoreUnavailable):  # Their leases run out by themselves.
+                await self._store.release(refused)
+
+    def _relay(
+        self,
+        waiting: _Waiting,
+        destination: str,
+        status: int | None,
+        headers: bytes,
+        body: bytes,
+    ) -> None:
+        if not self._forget(waiting):
+            return
+        answer = relayed(
+            waiting.ask.ask,
+            status=status,
+            headers=headers,
+            body=body,
+            reply_max_bytes=self._reply_max_bytes.get(destination, 0),
+        )
+        waiting.tell(answer)
+
+    def _tell(self, waiting: _Waiting, *, reason: str) -> None:
+        if self._forget(waiting):
+            waiting.tell(Answer(waiting.ask.ask, reason=reason))
+
+    def _forget(self, waiting: _Waiting) -> bool:
+        """Nobody waits for this any more; False: nobody did."""
+        if waiting not in self._waiting:
+            return False
+        del self._waiting[waiting]
+        if waiting.timer is not None:
+            waiting.timer.cancel()
+        left = self._by_lead[waiting.lead.lead_id]
+        left.remove(waiting)
+        if not left:
+            del self._by_lead[waiting.lead.lead_id]
+        if not self._waiting:
+            self._none_waits.set()
+        return True

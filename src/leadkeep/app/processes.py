@@ -133,6 +133,8 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         resources.callback(absorber.close)
         archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
+        if at_once is not None:
+            await at_once.open()
         say_ready(handover)()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(room.run(stop, on_scarce=archivist.wake))

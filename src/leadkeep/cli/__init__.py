@@ -28,6 +28,7 @@ COMMANDS = {
     "leads": "leadkeep.cli.leads:leads",
     "hold": "leadkeep.cli.destinations:hold",
     "resume": "leadkeep.cli.destinations:resume",
+    "pings": "leadkeep.cli.pings:pings",
     "push": "leadkeep.cli.push:push",
     "journal": "leadkeep.cli.journal:journal",
     "backup": "leadkeep.cli.backup:backup",

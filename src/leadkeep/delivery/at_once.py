@@ -64,13 +64,16 @@ class AtOnce:
         """Leads were absorbed."""
         self._leads.wake()
 
+    async def open(self) -> None:
+        """Begin to hear doors; what they ask is answered once this runs."""
+        await self._listener.open()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Answer doors until told to stop and what is under way has ended.
 
         Raises:
             StoreUnsafe: the store must not be written any more.
         """
-        await self._listener.open()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._leads.run(stop, drain_seconds=self._drain_seconds))

@@ -12,6 +12,7 @@ from typing import cast
 
 import structlog
 
+from leadkeep.delivery.live import Asker
 from leadkeep.errors import LeadkeepError
 from leadkeep.live.frames import (
     ASK_MAX,
@@ -32,23 +33,21 @@ UNREAD_MAX = 16 * 1024**2
 
 _log = structlog.get_logger("leadkeep.delivery")
 
-Take = Callable[[Ask, Callable[[Answer], None]], None]
-
 
 class Listener:
     """Hears doors while it runs.
 
     Args:
         run_folder: where its socket is.
-        take_lead: takes questions about leads, and a way to answer each; `take_ping` likewise.
+        take_lead: takes questions about leads, and who asks; `take_ping` likewise.
     """
 
     def __init__(
         self,
         run_folder: Path,
         *,
-        take_lead: Callable[[LeadAsk, Callable[[Answer], None]], None],
-        take_ping: Callable[[PingAsk, Callable[[Answer], None]], None],
+        take_lead: Callable[[LeadAsk, Asker], None],
+        take_ping: Callable[[PingAsk, Asker], None],
     ) -> None:
         self._run_folder = run_folder
         self._take_lead = take_lead
@@ -96,12 +95,12 @@ class Listener:
         """It is gone."""
         self._doors.discard(door)
 
-    def take(self, ask: Ask, tell: Callable[[Answer], None]) -> None:
+    def take(self, ask: Ask, asker: Asker) -> None:
         """A question has come."""
         if isinstance(ask, LeadAsk):
-            self._take_lead(ask, tell)
+            self._take_lead(ask, asker)
         else:
-            self._take_ping(ask, tell)
+            self._take_ping(ask, asker)
 
 
 class _Door(asyncio.Protocol):
@@ -122,7 +121,7 @@ class _Door(asyncio.Protocol):
             return
         try:
             for ask in self._incoming.take(data):
-                self._listener.take(ask, self._tell)
+                self._listener.take(ask, self)
         except BadFrame as error:
             _log.error("a door's line is cut: it sent what is no question", error=str(error))
             self.hang_up()
@@ -137,7 +136,13 @@ class _Door(asyncio.Protocol):
             # What was answered is still sent; nothing more is heard.
             transport.close()
 
-    def _tell(self, answer: Answer) -> None:
+    @property
+    def is_gone(self) -> bool:
+        """It hears nothing any more."""
+        return self._transport is None
+
+    def tell(self, answer: Answer) -> None:
+        """Answer it."""
         transport = self._transport
         if transport is None:
             return

@@ -8,7 +8,8 @@ what the store has taken is told. Whoever asked and is told nothing has lost not
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -23,6 +24,8 @@ from leadkeep.states import Status
 from leadkeep.store.base import Store
 
 WAITING_MAX = 2_000
+LONGEST_SECONDS = 60.0
+"""No source may wait longer."""
 LOOKED_AT_ONCE = 100
 """Leads per call, so that each write transaction stays short."""
 LOOK_EVERY_SECONDS = 0.2
@@ -33,18 +36,26 @@ BUSY = "busy"
 
 _log = structlog.get_logger("leadkeep.delivery")
 
-Tell = Callable[[Answer], None]
-"""Sends an answer to the door that asked; must not raise, also when the door is gone."""
+
+class Asker(Protocol):
+    """The door that asked."""
+
+    @property
+    def is_gone(self) -> bool:
+        """True: it hears nothing any more."""
+
+    def tell(self, answer: Answer) -> None:
+        """Answer it; never raises, also when it is gone."""
 
 
 class _Waiting:
     """A door that waits for one lead's outcome."""
 
-    __slots__ = ("ask", "delivery_id", "in_lane", "lead", "tell", "timer")
+    __slots__ = ("ask", "asker", "delivery_id", "in_lane", "lead", "timer")
 
-    def __init__(self, ask: LeadAsk, tell: Tell) -> None:
+    def __init__(self, ask: LeadAsk, asker: Asker) -> None:
         self.ask = ask
-        self.tell = tell
+        self.asker = asker
         self.lead = LiveAsk(id_text(ask.lead_id), ask.destination)
         self.delivery_id = 0
         """0: the lead was not in the store when we looked."""
@@ -88,18 +99,21 @@ class LiveLeads:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def ask(self, ask: LeadAsk, tell: Tell) -> None:
+    def ask(self, ask: LeadAsk, asker: Asker) -> None:
         """A door wants to know what comes of a lead; it is told, or hears nothing in time."""
+        if len(self._waiting) >= WAITING_MAX:
+            self._forget_the_gone()
         if self._is_stopping or len(self._waiting) >= WAITING_MAX:
-            tell(Answer(ask.ask, reason=STOPPING if self._is_stopping else BUSY))
+            asker.tell(Answer(ask.ask, reason=STOPPING if self._is_stopping else BUSY))
             return
-        waiting = _Waiting(ask, tell)
+        waiting = _Waiting(ask, asker)
         self._waiting[waiting] = None
         self._by_lead[waiting.lead.lead_id].append(waiting)
         self._none_waits.clear()
         loop = asyncio.get_running_loop()
         # Afterwards nobody listens; whatever is under way goes on as usual.
-        waiting.timer = loop.call_later(ask.within_ms / 1_000, self._forget, waiting)
+        seconds = min(ask.within_ms / 1_000, LONGEST_SECONDS)
+        waiting.timer = loop.call_later(seconds, self._forget, waiting)
         self._awake.set()
 
     def wake(self) -> None:
@@ -226,11 +240,15 @@ class LiveLeads:
             body=body,
             reply_max_bytes=self._reply_max_bytes.get(destination, 0),
         )
-        waiting.tell(answer)
+        waiting.asker.tell(answer)
 
     def _tell(self, waiting: _Waiting, *, reason: str) -> None:
         if self._forget(waiting):
-            waiting.tell(Answer(waiting.ask.ask, reason=reason))
+            waiting.asker.tell(Answer(waiting.ask.ask, reason=reason))
+
+    def _forget_the_gone(self) -> None:
+        for waiting in [one for one in self._waiting if one.asker.is_gone]:
+            self._forget(waiting)
 
     def _forget(self, waiting: _Waiting) -> bool:
         """Nobody waits for this any more; False: nobody did."""

@@ -13,7 +13,7 @@ import structlog
 from leadkeep.clock import DAY_US, Clock
 from leadkeep.delivery import metrics
 from leadkeep.delivery.lane import Lane
-from leadkeep.delivery.live import BUSY, STOPPING, STORE_AWAY, Tell
+from leadkeep.delivery.live import BUSY, STOPPING, STORE_AWAY, Asker
 from leadkeep.delivery.relay import relayed
 from leadkeep.destinations.base import Reply
 from leadkeep.errors import StoreError, StoreUnavailable
@@ -31,6 +31,8 @@ GATHER_SECONDS = 0.1
 AGAIN_SECONDS = 1.0
 PRUNE_EVERY_SECONDS = 3_600.0
 ANSWERED = "answered"
+_SHARE = 0.95
+"""Of the door's time: so that what is answered in time here is still in time there."""
 
 _log = structlog.get_logger("leadkeep.delivery")
 
@@ -67,12 +69,12 @@ class PingDesk:
         self._something = asyncio.Event()
         self._is_stopping = False
 
-    def ask(self, ask: PingAsk, tell: Tell) -> None:
+    def ask(self, ask: PingAsk, asker: Asker) -> None:
         """A door wants a bid; it is told what came of it, or hears nothing in time."""
         if self._is_stopping or len(self._under_way) >= UNDER_WAY_MAX:
-            self._end(ask, tell, STOPPING if self._is_stopping else BUSY, "nobody was free to ask")
+            self._end(ask, asker, STOPPING if self._is_stopping else BUSY, "nobody was free to ask")
             return
-        task = asyncio.ensure_future(self._put(ask, tell))
+        task = asyncio.ensure_future(self._put(ask, asker))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -99,29 +101,29 @@ class PingDesk:
             await asyncio.wait([keeping])
         await self._record()
 
-    async def _put(self, ask: PingAsk, tell: Tell) -> None:
+    async def _put(self, ask: PingAsk, asker: Asker) -> None:
         began_at_ms, began = self._clock.now_us() // 1_000, self._clock.boottime_ms()
         lane = self._lanes.get(ask.destination)
         if lane is None:
-            self._end(ask, tell, "no_destination", f"no destination is called {ask.destination!r}")
+            self._end(ask, asker, "no_destination", f"no destination is called {ask.destination!r}")
             return
         try:
             if await self._store.is_held(ask.destination):
-                self._end(ask, tell, "held", f"{ask.destination} is held")
+                self._end(ask, asker, "held", f"{ask.destination} is held")
                 return
         except StoreError:
             # Whether it is held cannot be told, and a hold must hold.
-            self._end(ask, tell, STORE_AWAY, "the store cannot be read")
+            self._end(ask, asker, STORE_AWAY, "the store cannot be read")
             return
-        reply = await lane.ask(_claim_for(ask), within_seconds=ask.within_ms / 1_000)
+        reply = await lane.ask(_claim_for(ask), within_seconds=ask.within_ms * _SHARE / 1_000)
         if reply is None:
-            self._end(ask, tell, BUSY, f"every delivery to {ask.destination} was still under way")
+            self._end(ask, asker, BUSY, f"every delivery to {ask.destination} was still under way")
             return
         duration_ms = self._clock.boottime_ms() - began
-        self._answered(ask, tell, reply, began_at_ms, duration_ms)
+        self._answered(ask, asker, reply, began_at_ms, duration_ms)
 
     def _answered(
-        self, ask: PingAsk, tell: Tell, reply: Reply, began_at_ms: int, duration_ms: int
+        self, ask: PingAsk, asker: Asker, reply: Reply, began_at_ms: int, duration_ms: int
     ) -> None:
         answer = Answer(ask.ask, reason=reply.error_class)
         if reply.confirmed:
@@ -134,7 +136,7 @@ class PingDesk:
             )
         self._tell_and_note(
             ask,
-            tell,
+            asker,
             answer,
             PingOutcome(
                 ping_id=id_text(ask.ping_id),
@@ -148,7 +150,7 @@ class PingDesk:
             ),
         )
 
-    def _end(self, ask: PingAsk, tell: Tell, reason: str, words: str) -> None:
+    def _end(self, ask: PingAsk, asker: Asker, reason: str, words: str) -> None:
         """It was not put to anybody."""
         outcome = PingOutcome(
             ping_id=id_text(ask.ping_id),
@@ -158,13 +160,13 @@ class PingDesk:
             result=reason,
             message=words,
         )
-        self._tell_and_note(ask, tell, Answer(ask.ask, reason=reason), outcome)
+        self._tell_and_note(ask, asker, Answer(ask.ask, reason=reason), outcome)
 
     def _tell_and_note(
-        self, ask: PingAsk, tell: Tell, answer: Answer, outcome: PingOutcome
+        self, ask: PingAsk, asker: Asker, answer: Answer, outcome: PingOutcome
     ) -> None:
         # Told first: a bid is worth something only now, and its record promises nothing.
-        tell(answer)
+        asker.tell(answer)
         known = ask.destination if ask.destination in self._lanes else ""
         metrics.PINGS.labels(known, metrics.error_label(outcome.result)).inc()
         self._outcomes.append(outcome)

@@ -7,6 +7,7 @@ destination.
 
 import re
 
+from leadkeep.destinations.exchange import REPLY_HEADERS_MAX_BYTES
 from leadkeep.live.frames import Answer
 
 FAILED = "failed"
@@ -33,7 +34,9 @@ def relayed(
         # Confirmed, by rules of the destination's own, with what a vendor would not understand.
         return Answer(ask, reason=STATUS)
     named = _named(headers)
-    if status not in _NO_BODY and _may_be_cut(named, body, reply_max_bytes):
+    if len(headers) >= REPLY_HEADERS_MAX_BYTES or (
+        status not in _NO_BODY and _may_be_cut(named, body, reply_max_bytes)
+    ):
         return Answer(ask, reason=TRUNCATED)
     return Answer(
         ask,

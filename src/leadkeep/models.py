@@ -233,14 +233,14 @@ class LiveStanding(msgspec.Struct, frozen=True, gc=False):
     lead_id: str
     destination: str
     """Where it goes; empty: that is not known."""
-    reason: str
-    """Why nothing will be answered: `no_route`, `held`, `not_due`, `failed`; empty: it may be."""
     delivery_id: int = 0
-    """0: the lead is not absorbed yet."""
-    claim: Claim | None = None
-    """It was due and is ours now."""
+    """0: the lead is not absorbed yet, or has no such delivery."""
+    reason: str = ""
+    """Why nothing will be answered: `no_route`, `held` or `failed`; empty: it may be."""
+    is_claimable: bool = False
+    """It waits for its first try."""
     response_status: int | None = None
-    """It is completed, and this is what its destination answered; `None`: it is not."""
+    """It is completed, and this is what its destination answered; None: it is not."""
     response_headers: bytes = b""
     response_body: bytes = b""
 

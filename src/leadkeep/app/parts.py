@@ -219,7 +219,7 @@ async def make_delivery(
             settings=settings.destinations,
             clock=clock,
             lease_ms=int(settings.worker.lease_seconds * 1_000),
-            worker=worker_name(),
+            worker=f"{socket.gethostname()}:{os.getpid()}",
             wall=wall,
             outcome_log=OutcomeLog(
                 settings.archive_folder / "outcomes",
@@ -250,16 +250,9 @@ def make_at_once(
         settings=settings.destinations,
         clock=SystemClock(),
         wall=wall,
-        lease_ms=int(settings.worker.lease_seconds * 1_000),
-        worker=worker_name(),
         keep_days=settings.journal.archive_days,
         drain_seconds=settings.worker.drain_seconds,
     )
-
-
-def worker_name() -> str:
-    """Who claims, for people."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 async def adopt_unrouted(settings: Settings, store: Store) -> None:

@@ -21,7 +21,6 @@ class AtOnce:
         run_folder: where doors look for the worker.
         delivery: whose lanes make the attempts.
         settings: of its destinations.
-        lease_ms, worker: as of `delivery`.
         keep_days: how long pings are kept in the store.
         drain_seconds: on stopping, what is under way may take this long to end.
     """
@@ -35,8 +34,6 @@ class AtOnce:
         settings: Mapping[str, DestinationSettings],
         clock: Clock,
         wall: WallTime,
-        lease_ms: int,
-        worker: str,
         keep_days: int,
         drain_seconds: float,
     ) -> None:
@@ -45,8 +42,6 @@ class AtOnce:
             store,
             delivery.lanes,
             reply_max_bytes=reply_max_bytes,
-            lease_ms=lease_ms,
-            worker=worker,
         )
         self._pings = PingDesk(
             store,

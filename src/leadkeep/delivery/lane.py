@@ -115,18 +115,28 @@ class Lane:
         for claim in claims:
             self._backlog.put_nowait(claim)
 
-    @property
-    def longest_wait_ms(self) -> int:
-        """No try is ever put off further than this."""
-        return self._attempter.longest_wait_ms
+    async def claim_first(self, deliveries: Sequence[int]) -> set[int]:
+        """Lease these, as far as they wait for their first try and may be tried now, and have
+        them go before whatever waits.
 
-    def put_first(self, claim: Claim) -> bool:
-        """Have this delivered before whatever waits; False: the lane ends, and takes nothing."""
+        Returns:
+            Those that were leased.
+
+        Raises:
+            StoreError: the store could not.
+        """
         if self._is_closing:
-            return False
-        self._leases.hold([claim])
-        self._backlog.put_first(claim)
-        return True
+            return set()
+        claims = await self.claim(len(deliveries), among=deliveries)
+        self._leases.hold(claims)
+        if self._is_closing:  # Meanwhile: nobody would take them any more.
+            await self._store.release(claims)
+            for claim in claims:
+                self._leases.let_go(claim)
+            return set()
+        for claim in reversed(claims):
+            self._backlog.put_first(claim)
+        return {claim.delivery_id for claim in claims}
 
     async def ask(self, claim: Claim, *, within_seconds: float) -> Reply | None:
         """Put to the destination what is no delivery, as soon as a carrier is free.
@@ -151,8 +161,11 @@ class Lane:
                 return None
         return None if errand.reply.cancelled() else await errand.reply
 
-    async def claim(self, limit: int) -> list[Claim]:
+    async def claim(self, limit: int, *, among: Sequence[int] | None = None) -> list[Claim]:
         """Lease up to `limit` due leads of this destination.
+
+        Args:
+            among: only first tries of these deliveries; None: whatever is due.
 
         Raises:
             StoreError: the store could not.
@@ -163,6 +176,7 @@ class Lane:
             lease_ms=self._lease_ms,
             longest_wait_ms=self._attempter.longest_wait_ms,
             worker=self._worker,
+            among=among,
         )
 
     async def room_made(self) -> int:
@@ -238,7 +252,6 @@ class Lane:
     def take_unstarted(self) -> list[Claim]:
         """Take out the claims whose attempt has not begun."""
         unstarted: list[Claim] = []
-        self._is_closing = True
         while not self._backlog.empty():
             claim = self._backlog.get_nowait()
             if isinstance(claim, Errand):

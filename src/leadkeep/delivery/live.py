@@ -6,7 +6,6 @@ what the store has taken is told. Whoever asked and is told nothing has lost not
 """
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -16,10 +15,10 @@ import structlog
 from leadkeep.delivery.attempt import Finished
 from leadkeep.delivery.lane import Lane
 from leadkeep.delivery.relay import FAILED, relayed
-from leadkeep.errors import StoreError, StoreUnavailable, StoreUnsafe
+from leadkeep.errors import StoreError, StoreUnsafe
 from leadkeep.journal.identity import text as id_text
 from leadkeep.live.frames import Answer, LeadAsk
-from leadkeep.models import Claim, LiveAsk, LiveStanding, Recorded
+from leadkeep.models import LiveAsk, LiveStanding, Recorded
 from leadkeep.states import Status
 from leadkeep.store.base import Store
 
@@ -33,6 +32,8 @@ LOOK_EVERY_SECONDS = 0.2
 STORE_AWAY = "store_away"
 STOPPING = "stopping"
 BUSY = "busy"
+NOT_DUE = "not_due"
+NO_DESTINATION = "no_destination"
 
 _log = structlog.get_logger("leadkeep.delivery")
 
@@ -51,7 +52,7 @@ class Asker(Protocol):
 class _Waiting:
     """A door that waits for one lead's outcome."""
 
-    __slots__ = ("ask", "asker", "delivery_id", "in_lane", "lead", "timer")
+    __slots__ = ("ask", "asker", "delivery_id", "in_lane", "lead", "timer", "was_refused")
 
     def __init__(self, ask: LeadAsk, asker: Asker) -> None:
         self.ask = ask
@@ -61,6 +62,8 @@ class _Waiting:
         """0: the lead was not in the store when we looked."""
         self.in_lane = False
         """It was claimed here: its lane will say what came of it."""
+        self.was_refused = False
+        """It waited for its first try when we looked, and could not be claimed."""
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -70,8 +73,6 @@ class LiveLeads:
     Args:
         lanes: by destination.
         reply_max_bytes: by destination: how much of a reply is recorded.
-        lease_ms: how long a claim's lease lasts.
-        worker: who claims, for people.
     """
 
     def __init__(
@@ -80,15 +81,10 @@ class LiveLeads:
         lanes: Mapping[str, Lane],
         *,
         reply_max_bytes: Mapping[str, int],
-        lease_ms: int,
-        worker: str,
     ) -> None:
         self._store = store
         self._lanes = lanes
         self._reply_max_bytes = reply_max_bytes
-        self._longest_wait_ms = {name: lane.longest_wait_ms for name, lane in lanes.items()}
-        self._lease_ms = lease_ms
-        self._worker = worker
         self._waiting: dict[_Waiting, None] = {}
         self._by_lead: defaultdict[str, list[_Waiting]] = defaultdict(list)
         self._awake = asyncio.Event()
@@ -176,40 +172,27 @@ class LiveLeads:
 
     async def _look(self, asking: Sequence[_Waiting]) -> None:
         """Claim what is there and due; tell where nothing will come."""
-        begin = 0
-        while begin < len(asking):
+        for begin in range(0, len(asking), LOOKED_AT_ONCE):
             part = asking[begin : begin + LOOKED_AT_ONCE]
             try:
-                standings = await self._store.claim_asked(
-                    [waiting.lead for waiting in part],
-                    longest_wait_ms=self._longest_wait_ms,
-                    lease_ms=self._lease_ms,
-                    worker=self._worker,
-                )
+                standings = await self._store.standings([waiting.lead for waiting in part])
+                await self._claim(self._heed(zip(part, standings, strict=True)))
             except StoreUnsafe:
                 raise
             except StoreError as error:
                 _log.warning("live leads could not be claimed", count=len(part), error=str(error))
                 for waiting in part:
-                    self._tell(waiting, reason=STORE_AWAY)
-                begin += len(part)
-                continue
-            await self._take(zip(part, standings, strict=False))
-            begin += len(standings)
+                    if not waiting.in_lane:
+                        self._tell(waiting, reason=STORE_AWAY)
 
-    async def _take(self, found: Iterable[tuple[_Waiting, LiveStanding]]) -> None:
-        refused: list[Claim] = []
+    def _heed(
+        self, found: Iterable[tuple[_Waiting, LiveStanding]]
+    ) -> dict[str, dict[int, _Waiting]]:
+        """Tell what can be told; returns what may be claimed, by destination and delivery."""
+        claimable: defaultdict[str, dict[int, _Waiting]] = defaultdict(dict)
         for waiting, standing in found:
-            if standing.delivery_id:
-                waiting.delivery_id = standing.delivery_id
-            claim = standing.claim
-            if claim is not None:
-                # Also if nobody waits any more: it is ours, and goes before the others.
-                waiting.in_lane = self._lanes[claim.destination].put_first(claim)
-                if not waiting.in_lane:
-                    refused.append(claim)
-                    self._tell(waiting, reason=STOPPING)
-            elif standing.reason:
+            waiting.delivery_id = standing.delivery_id
+            if standing.reason:
                 self._tell(waiting, reason=standing.reason)
             elif standing.response_status is not None:
                 self._relay(
@@ -219,9 +202,23 @@ class LiveLeads:
                     standing.response_headers,
                     standing.response_body,
                 )
-        if refused:
-            with contextlib.suppress(StoreUnavailable):  # Their leases run out by themselves.
-                await self._store.release(refused)
+            elif standing.is_claimable and standing.destination not in self._lanes:
+                self._tell(waiting, reason=NO_DESTINATION)
+            elif standing.is_claimable and waiting.was_refused:
+                self._tell(waiting, reason=NOT_DUE)
+            elif standing.is_claimable:
+                claimable[standing.destination][standing.delivery_id] = waiting
+        return claimable
+
+    async def _claim(self, claimable: Mapping[str, Mapping[int, _Waiting]]) -> None:
+        for destination, asked in claimable.items():
+            claimed = await self._lanes[destination].claim_first(list(asked))
+            for delivery, waiting in asked.items():
+                waiting.in_lane = delivery in claimed
+                # Its lane may have been faster, or it may not be tried now: the next look tells.
+                waiting.was_refused = not waiting.in_lane
+            if len(claimed) < len(asked):
+                self._awake.set()
 
     def _relay(
         self,

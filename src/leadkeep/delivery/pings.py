@@ -13,7 +13,7 @@ import structlog
 from leadkeep.clock import DAY_US, Clock
 from leadkeep.delivery import metrics
 from leadkeep.delivery.lane import Lane
-from leadkeep.delivery.live import BUSY, STOPPING, STORE_AWAY, Asker
+from leadkeep.delivery.live import BUSY, NO_DESTINATION, STOPPING, STORE_AWAY, Asker
 from leadkeep.delivery.relay import relayed
 from leadkeep.destinations.base import Reply
 from leadkeep.errors import StoreError, StoreUnavailable
@@ -105,7 +105,7 @@ class PingDesk:
         began_at_ms, began = self._clock.now_us() // 1_000, self._clock.boottime_ms()
         lane = self._lanes.get(ask.destination)
         if lane is None:
-            self._end(ask, asker, "no_destination", f"no destination is called {ask.destination!r}")
+            self._end(ask, asker, NO_DESTINATION, f"no destination is called {ask.destination!r}")
             return
         try:
             if await self._store.is_held(ask.destination):

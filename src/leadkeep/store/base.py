@@ -5,7 +5,7 @@ All callers (worker, commands, API, pages) use these verbs and nothing else. An 
 call may be repeated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -60,7 +60,14 @@ class Store(Protocol):
     # ------------------------------------------------------------ delivering
 
     async def claim(
-        self, destination: str, *, limit: int, lease_ms: int, longest_wait_ms: int, worker: str
+        self,
+        destination: str,
+        *,
+        limit: int,
+        lease_ms: int,
+        longest_wait_ms: int,
+        worker: str,
+        among: Sequence[int] | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first.
 
@@ -70,6 +77,7 @@ class Store(Protocol):
         Args:
             lease_ms: how long the lease lasts, by the boot clock.
             worker: who claims, for people.
+            among: only first tries of these deliveries. None: whatever is due.
         """
 
     async def record(self, outcomes: Sequence[Outcome]) -> list[Recorded]:
@@ -93,24 +101,10 @@ class Store(Protocol):
 
     # ------------------------------------------------------------ what is asked at once
 
-    async def claim_asked(
-        self,
-        asks: Sequence[LiveAsk],
-        *,
-        longest_wait_ms: Mapping[str, int],
-        lease_ms: int,
-        worker: str,
-    ) -> list[LiveStanding]:
-        """Lease the deliveries that vendors wait for, each by name, and say where each stands.
+    async def standings(self, asks: Sequence[LiveAsk]) -> list[LiveStanding]:
+        """Where the deliveries stand that vendors wait for: one for each ask, in order.
 
-        Only a first try that is due at a destination that is not held. What is claimed already is
-        not claimed again; of what is completed, the answer has the destination's reply.
-
-        Args:
-            longest_wait_ms: of each destination that may be claimed for, as for `claim`.
-
-        Returns:
-            A standing for each ask, in order; for fewer if their bodies are large: ask again.
+        Changes nothing. Of what is completed it has the destination's reply.
         """
 
     async def is_held(self, destination: str) -> bool:

@@ -16,6 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from click.testing import CliRunner, Result
+
+from leadkeep.cli import main
 from leadkeep.supervisor.presence import SupervisorState, read_state
 from tests.integration.intake.rig import Answer, Client, request
 from tests.integration.supervisor.conftest import free_port, wait_until
@@ -202,15 +205,23 @@ class Served:
 
     def command(self, *words: str) -> Any:
         """Run a command with --json; what it told."""
-        told = subprocess.run(
-            [*LEADKEEP, *words, "--json"], cwd=self.folder, capture_output=True, check=False
-        )
-        assert told.returncode in (0, 3), told.stderr
+        told = self._invoke(*words, "--json")
+        assert told.exit_code in (0, 3), told.output
         return json.loads(told.stdout)
 
     def run(self, *words: str) -> None:
         """Run a command that must succeed."""
-        subprocess.run([*LEADKEEP, *words], cwd=self.folder, capture_output=True, check=True)
+        told = self._invoke(*words)
+        assert told.exit_code == 0, told.output
+
+    def _invoke(self, *words: str) -> Result:
+        where = (
+            "--config",
+            str(self.folder / "leadkeep.toml"),
+            "--data",
+            str(self.folder / "data"),
+        )
+        return CliRunner(env={"NO_COLOR": "1"}).invoke(main, [*where, *words])
 
     def statuses(self) -> Counter[str]:
         """How many deliveries stand where."""

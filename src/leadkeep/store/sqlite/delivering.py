@@ -4,6 +4,7 @@ Every function runs inside the caller's write transaction. Leases end by the boo
 one can set; a lease of another boot has ended.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 
 import apsw
@@ -29,20 +30,22 @@ def claim(
     longest_wait_ms: int,
     worker: str,
     clock: Clock,
+    among: Sequence[int] | None = None,
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
     if first_row(connection, "destination_is_held", {"destination": destination}):
         return []
     now_ms = clock.now_us() // 1_000
-    due = connection.execute(
-        SQL["due"],
-        {
-            "destination": destination,
-            "now_ms": now_ms,
-            "longest_wait_ms": longest_wait_ms,
-            "limit": limit,
-        },
-    )
+    wanted: Bindings = {
+        "destination": destination,
+        "now_ms": now_ms,
+        "longest_wait_ms": longest_wait_ms,
+        "limit": limit,
+    }
+    if among is None:
+        due = connection.execute(SQL["due"], wanted)
+    else:
+        due = connection.execute(SQL["due_among"], {**wanted, "among": json.dumps(among)})
     claims: list[Claim] = []
     size = 0
     for delivery, fence, attempt, first_at_ms, *request in due:
@@ -51,20 +54,27 @@ def claim(
         if size >= CLAIM_BYTES:
             break
     due.close(True)
-    lease = {
+    lease: Bindings = {
         "boot_id": clock.boot_id,
         "lease_until_boot_ms": clock.boottime_ms() + lease_ms,
         "worker": worker,
         "now_ms": now_ms,
     }
-    connection.executemany(
-        SQL["lease"],
-        (
-            {**lease, "delivery": one.delivery_id, "fence": one.fence, "attempt": one.attempt}
-            for one in claims
-        ),
-    )
+    leases = [
+        {**lease, "delivery": one.delivery_id, "fence": one.fence, "attempt": one.attempt}
+        for one in claims
+    ]
+    if among is None:
+        connection.executemany(SQL["lease"], leases)
+    else:
+        # Asked for by name, not found by being next: the statement itself may refuse one.
+        claims = [one for one, its in zip(claims, leases, strict=True) if _leased(connection, its)]
     return claims
+
+
+def _leased(connection: apsw.Connection, lease: Bindings) -> bool:
+    connection.execute(SQL["lease"], lease)
+    return connection.changes() == 1
 
 
 def record(

@@ -1,47 +1,23 @@
-"""The verbs of a worker that is asked at once: claims by name, and pings."""
+"""The verbs of a worker that is asked at once: where a lead stands, and pings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from leadkeep.models import LiveAsk, LiveStanding, PingOutcome, PingView
 from leadkeep.store.sqlite import asking, operating, pinging
-from leadkeep.store.sqlite.connections import first_row
 from leadkeep.store.sqlite.hand import Hand
 
 
 class Urgent(Hand):
     """What live answers need beside the verbs of every worker."""
 
-    async def claim_asked(
-        self,
-        asks: Sequence[LiveAsk],
-        *,
-        longest_wait_ms: Mapping[str, int],
-        lease_ms: int,
-        worker: str,
-    ) -> list[LiveStanding]:
-        """Lease the deliveries that vendors wait for; see `Store.claim_asked`."""
-        return await self._writer.transact(
-            partial(
-                asking.claim_asked,
-                asks=asks,
-                longest_wait_ms=longest_wait_ms,
-                lease_ms=lease_ms,
-                worker=worker,
-                clock=self._clock,
-            )
-        )
+    async def standings(self, asks: Sequence[LiveAsk]) -> list[LiveStanding]:
+        """Where the deliveries stand that vendors wait for; see `Store.standings`."""
+        return await self._readers.look(partial(asking.standings, asks=asks))
 
     async def is_held(self, destination: str) -> bool:
         """Whether a person lets this destination's leads wait."""
-        row = await self._readers.look(
-            partial(
-                first_row,
-                statement="destination_is_held",
-                bindings={"destination": destination},
-            )
-        )
-        return row is not None
+        return await self._readers.look(partial(asking.is_held, destination=destination))
 
     async def record_pings(self, outcomes: Sequence[PingOutcome]) -> None:
         """Write what came of pings; see `Store.record_pings`."""

@@ -1,9 +1,7 @@
 -- name: asked_delivery
 -- Where the delivery that a vendor waits for stands; without a name, the lead's first.
 -- No row: the lead is not absorbed yet. No delivery: it goes nowhere, or not there.
-SELECT l.id, d.id, d.destination, d.status, d.fence, d.attempts, d.first_attempt_at_ms,
-       d.next_attempt_at_ms - :now_ms,
-       EXISTS (SELECT 1 FROM destination_states AS s WHERE s.name = d.destination AND s.held = 1)
+SELECT d.id, d.destination, d.status, d.attempts
 FROM leads AS l
 LEFT JOIN deliveries AS d
   ON d.lead = l.id AND d.destination IS NOT NULL
@@ -11,10 +9,16 @@ LEFT JOIN deliveries AS d
 WHERE l.lead_id = :lead_id
 ORDER BY d.id LIMIT 1;
 
--- name: asked_request
--- A lead's whole request, to deliver it.
-SELECT lead_id, lead_number, source, received_at_ms, method, target, headers, body
-FROM leads WHERE id = :lead;
+-- name: due_among
+-- As `due`, but only first tries among these deliveries; what is due is the same.
+SELECT d.id, d.fence + 1, d.attempts + 1, d.first_attempt_at_ms,
+       l.lead_id, l.lead_number, l.source, l.received_at_ms, l.method, l.target, l.headers, l.body
+FROM json_each(:among) AS asked
+CROSS JOIN deliveries AS d ON d.id = asked.value
+CROSS JOIN leads AS l ON l.id = d.lead
+WHERE d.status = 'pending' AND d.destination = :destination AND d.attempts = 0
+  AND (d.next_attempt_at_ms <= :now_ms OR d.next_attempt_at_ms > :now_ms + :longest_wait_ms)
+ORDER BY d.id LIMIT :limit;
 
 -- name: confirmed_reply
 -- What the destination answered when it confirmed a delivery.

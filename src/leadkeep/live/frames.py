@@ -49,7 +49,7 @@ class PingAsk(msgspec.Struct, frozen=True, tag="ping"):
 Ask: TypeAlias = LeadAsk | PingAsk
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """What came of a question."""
 
     ask: int

@@ -77,11 +77,13 @@ async def check_parts(settings: Settings) -> None:
         SettingsError: one of them cannot be made from the settings.
     """
     from leadkeep.destinations.http import HttpDestination
+    from leadkeep.intake.live_routes import LiveRoutes
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
     from leadkeep.sources.routes import SourceTable
 
     ReplyTable.of(settings)
+    LiveRoutes.of(settings)
     SourceTable.of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():

@@ -270,6 +270,8 @@ class Lane:
                 self._under_way += 1
                 await claim.run(self._attempter)
                 self._under_way -= 1
+                if not self._dry and self.room():
+                    self._awake.set()
                 if task.cancelling():
                     return
                 continue

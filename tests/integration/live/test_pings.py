@@ -162,3 +162,23 @@ def test_a_hundred_pings_at_once_are_each_asked_once_and_all_recorded(served: Se
     ledger = served.command("ledger")
     assert (ledger["balanced"], ledger["total"]["pings"]) == (True, 100)
     assert served.statuses() == {}
+
+
+def test_pings_come_back_from_the_archive_as_pings(served: Served) -> None:
+    served.start()
+    served.post("/ping")
+    served.post("/lead")
+    recorded(served)
+    wait_until("the lead is delivered", lambda: served.all_completed(1))
+    served.stop()
+    served.run("verify")
+    served.run("rebuild", "--replace", "--yes")
+    (ping,) = served.command("pings")
+    assert ping["result"] == "unanswered"
+    assert served.statuses() == {"completed": 1}
+    ledger = served.command("ledger")
+    assert (ledger["balanced"], ledger["total"]["pings"]) == (True, 1)
+    served.start()
+    served.post("/lead", b"another")
+    wait_until("only what is new is delivered", lambda: served.all_completed(2))
+    assert [path for _, path, _, _ in served.brain.requests] == ["/lead"] * 3

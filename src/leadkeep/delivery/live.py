@@ -148,14 +148,15 @@ class LiveLeads:
         stopping.add_done_callback(lambda _: self._awake.set())
         try:
             while not stop.is_set():
+                looks_at_all = False
                 try:
-                    async with asyncio.timeout(LOOK_EVERY_SECONDS if self._unclaimed() else None):
+                    async with asyncio.timeout(LOOK_EVERY_SECONDS if self._waiting else None):
                         await self._awake.wait()
                 except TimeoutError:
-                    pass
+                    looks_at_all = True
                 self._awake.clear()
                 if not stop.is_set():
-                    await self._look(self._unclaimed())
+                    await self._look(list(self._waiting) if looks_at_all else self._unclaimed())
         finally:
             stopping.cancel()
         self._is_stopping = True
@@ -204,7 +205,8 @@ class LiveLeads:
                 )
             elif standing.is_claimable and standing.destination not in self._lanes:
                 self._tell(waiting, reason=NO_DESTINATION)
-            elif standing.is_claimable and waiting.was_refused:
+            elif standing.is_claimable and (waiting.was_refused or waiting.in_lane):
+                # Not to be tried now, or given back untried, because its circuit has opened.
                 self._tell(waiting, reason=NOT_DUE)
             elif standing.is_claimable:
                 claimable[standing.destination][standing.delivery_id] = waiting

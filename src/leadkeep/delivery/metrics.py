@@ -39,6 +39,16 @@ PINGS = Counter(
     "Pings by destination and result: answered, or why there was no bid.",
     ["destination", "result"],
 )
+CIRCUIT = Gauge(
+    "leadkeep_delivery_circuit",
+    "1 for the state that a destination's circuit is in: closed, open, half_open or ramping.",
+    ["destination", "state"],
+)
+CIRCUIT_MOVES = Counter(
+    "leadkeep_delivery_circuit_moves_total",
+    "Moves of circuits by this worker, by destination and the state moved to.",
+    ["destination", "state"],
+)
 
 
 def error_label(error_class: str) -> str:

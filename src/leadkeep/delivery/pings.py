@@ -31,6 +31,7 @@ GATHER_SECONDS = 0.1
 AGAIN_SECONDS = 1.0
 PRUNE_EVERY_SECONDS = 3_600.0
 ANSWERED = "answered"
+CIRCUIT_OPEN = "circuit_open"
 _SHARE = 0.95
 """Of the door's time: so that what is answered in time here is still in time there."""
 
@@ -114,6 +115,9 @@ class PingDesk:
         except StoreError:
             # Whether it is held cannot be told, and a hold must hold.
             self._end(ask, asker, STORE_AWAY, "the store cannot be read")
+            return
+        if lane.is_shut:
+            self._end(ask, asker, CIRCUIT_OPEN, f"the circuit of {ask.destination} is open")
             return
         reply = await lane.ask(_claim_for(ask), within_seconds=ask.within_ms * _SHARE / 1_000)
         if reply is None:

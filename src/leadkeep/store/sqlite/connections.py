@@ -15,7 +15,18 @@ from leadkeep.store.statements import load_statements
 
 SQL = load_statements(
     "sqlite",
-    ["absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count", "live"],
+    [
+        "absorb",
+        "deliver",
+        "operate",
+        "look",
+        "keep",
+        "recover",
+        "examine",
+        "count",
+        "steer",
+        "live",
+    ],
 )
 """Every statement, by name."""
 

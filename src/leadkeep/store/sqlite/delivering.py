@@ -11,8 +11,9 @@ import apsw
 
 from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
-from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
+from leadkeep.store.sqlite import permitting, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
 
 CLAIM_BYTES = 32 * 1024 * 1024
@@ -31,10 +32,18 @@ def claim(
     worker: str,
     clock: Clock,
     among: Sequence[int] | None = None,
+    probe: int | None = None,
+    rates: Sequence[Rate] = (),
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
     if first_row(connection, "destination_is_held", {"destination": destination}):
         return []
+    if steering.is_shut(connection, destination, probe=probe):
+        return []
+    if rates:
+        limit = min(limit, permitting.left(connection, destination, rates, clock=clock))
+        if not limit:
+            return []
     now_ms = clock.now_us() // 1_000
     wanted: Bindings = {
         "destination": destination,
@@ -69,6 +78,8 @@ def claim(
     else:
         # Asked for by name, not found by being next: the statement itself may refuse one.
         claims = [one for one, its in zip(claims, leases, strict=True) if _leased(connection, its)]
+    if rates and claims:
+        permitting.use(connection, destination, rates, used=len(claims), clock=clock)
     return claims
 
 

@@ -1,5 +1,6 @@
 """Whatever happens to the worker or the door, who waits is answered in time and no lead is lost."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from leadkeep.app import load_settings, open_store
 from leadkeep.live import sockets
 from leadkeep.live.frames import LeadAsk, framed
+from leadkeep.models import CircuitMove
+from leadkeep.states import CircuitState
 from tests.integration.intake.rig import request
-from tests.integration.live.rig import Served
+from tests.integration.live.rig import Script, Served
 from tests.integration.supervisor.conftest import wait_until
 
 QUEUED = "Lead queued for processing"
@@ -173,3 +177,41 @@ def test_another_user_is_hung_up_on_even_if_the_file_lets_it_in(served: Served) 
     ran = subprocess.run([sys.executable, "-c", _AS_NOBODY, str(folder)], check=False, timeout=30)
     assert ran.returncode == 0
     assert served.post().body == served.brain.script.body
+
+
+def test_an_open_circuit_is_not_asked_and_nobody_waits_for_it(served: Served) -> None:
+    served.configure(
+        destination="[destinations.brain.breaker]\nconsecutive_failures = 3\n",
+        more='[sources.vendor.no_bid]\nbody = "none"\n',
+    )
+    served.brain.script = Script(status=503)
+    served.start()
+    for _ in range(3):
+        served.post()
+    wait_until("its circuit opens", lambda: _asked_no_more(served))
+    assert served.post("/ping").body == b"none"
+    assert served.live_answers()["ping circuit_open"] == 1
+
+
+def _asked_no_more(served: Served) -> bool:
+    """Posts a lead; True if its vendor was told at once, because the circuit is open."""
+    assert QUEUED in served.post().body.decode()
+    return bool(served.live_answers().get("lead not_due"))
+
+
+def test_a_circuit_that_ramps_lets_no_more_through_because_somebody_waits(served: Served) -> None:
+    served.configure(timeout_ms=500)
+    served.brain.may_answer.clear()
+    served.start()
+    asyncio.run(_let_it_ramp(served))
+    wait_until("one is under way and the next is not asked", lambda: _asked_no_more(served))
+    served.brain.may_answer.set()
+
+
+async def _let_it_ramp(served: Served) -> None:
+    settings = load_settings(None, {"data": str(served.folder / "data")})
+    async with open_store(settings) as store:
+        opened = CircuitMove(CircuitState.OPEN, due_in_ms=600_000, openings=1)
+        assert await store.move_circuit("brain", 0, opened)
+        ramps = CircuitMove(CircuitState.RAMPING, due_in_ms=600_000, ramp_limit=1)
+        assert await store.move_circuit("brain", 1, ramps)

@@ -15,8 +15,8 @@ from leadkeep.cli.render import (
 )
 from leadkeep.cli.store import opened
 from leadkeep.cli.visible import visible_bytes
-from leadkeep.models import PingView
 from leadkeep.settings.model import Settings
+from leadkeep.store.asked import PingView
 
 _COLUMNS = (
     Column("RECEIVED", whole=True),

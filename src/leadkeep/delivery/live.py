@@ -18,8 +18,9 @@ from leadkeep.delivery.relay import FAILED, relayed
 from leadkeep.errors import StoreError, StoreUnsafe
 from leadkeep.journal.identity import text as id_text
 from leadkeep.live.frames import Answer, LeadAsk
-from leadkeep.models import LiveAsk, LiveStanding, Recorded
+from leadkeep.models import Recorded
 from leadkeep.states import Status
+from leadkeep.store.asked import LiveAsk, LiveStanding
 from leadkeep.store.base import Store
 
 WAITING_MAX = 2_000

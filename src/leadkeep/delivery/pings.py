@@ -19,7 +19,8 @@ from leadkeep.destinations.base import Reply
 from leadkeep.errors import StoreError, StoreUnavailable
 from leadkeep.journal.identity import text as id_text
 from leadkeep.live.frames import Answer, PingAsk
-from leadkeep.models import Claim, PingOutcome
+from leadkeep.models import Claim
+from leadkeep.store.asked import PingOutcome
 from leadkeep.store.base import Store
 from leadkeep.walltime import WallTime
 

@@ -20,11 +20,7 @@ from leadkeep.models import (
     DeliveryView,
     DestinationView,
     LeadView,
-    LiveAsk,
-    LiveStanding,
     Outcome,
-    PingOutcome,
-    PingView,
     Rate,
     Recorded,
     Replayed,
@@ -34,6 +30,7 @@ from leadkeep.models import (
     StoredRequest,
 )
 from leadkeep.states import Status, Verb
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView
 from leadkeep.store.census import Cell, Census, StoredSegment
 
 

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from leadkeep.models import PingOutcome, RecordKind
+from leadkeep.models import RecordKind
+from leadkeep.store.asked import PingOutcome
 from leadkeep.store.base import Store
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_batch, a_record

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 import msgspec
 
 from leadkeep.clock import SystemClock
-from leadkeep.models import Claim, LiveAsk, LiveStanding, PingOutcome, RecordKind, Selection
+from leadkeep.models import Claim, RecordKind, Selection
 from leadkeep.states import Status, Verb
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome
 from leadkeep.store.base import Store
 from tests.store.builders import a_batch, a_lead, a_quarantined_lead, a_record, an_outcome
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import apsw
 from msgspec.structs import replace
 
-from leadkeep.models import LiveAsk, LiveStanding
 from leadkeep.states import Status
+from leadkeep.store.asked import LiveAsk, LiveStanding
 from leadkeep.store.sqlite.connections import first_row
 
 NO_ROUTE = "no_route"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import apsw
 
-from leadkeep.models import PingOutcome, PingView, Record
+from leadkeep.models import Record
+from leadkeep.store.asked import PingOutcome, PingView
 from leadkeep.store.sqlite.connections import SQL, Value
 
 _LAST_ROW = 2**63 - 1

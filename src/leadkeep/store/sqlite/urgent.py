@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from leadkeep.models import LiveAsk, LiveStanding, PingOutcome, PingView
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView
 from leadkeep.store.sqlite import asking, operating, pinging
 from leadkeep.store.sqlite.hand import Hand
 

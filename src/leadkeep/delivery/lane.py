@@ -119,9 +119,14 @@ class Lane:
         return self._gate.room(busy=self._under_way + waiting, ahead=ahead)
 
     def put(self, claims: Sequence[Claim]) -> None:
-        """Have these delivered."""
+        """Have these delivered, unless the gate has shut since they were asked for."""
         self._leases.hold(claims)
+        is_probe = self._gate.probe is not None
         self._gate.claimed(claims)
+        if self._gate.is_shut and not is_probe:
+            self._unwanted += claims
+            self._awake.set()
+            return
         for claim in claims:
             self._backlog.put_nowait(claim)
 
@@ -147,10 +152,8 @@ class Lane:
             return set()
         claims = await self.claim(min(room, len(deliveries)), among=deliveries)
         self._leases.hold(claims)
-        if self._is_closing:  # Meanwhile: nobody would take them any more.
-            await self._store.release(claims)
-            for claim in claims:
-                self._leases.let_go(claim)
+        if self._is_closing or self._gate.is_shut:  # Since they were asked for.
+            await self.give_back(claims)
             return set()
         for claim in reversed(claims):
             self._backlog.put_first(claim)

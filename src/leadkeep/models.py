@@ -25,6 +25,8 @@ class RecordKind(IntEnum):
     """A request that could not be taken whole (too large, cut off, malformed); no body kept."""
     HANDSHAKE = 4
     """A vendor's verification of the URL, answered at the door."""
+    PING = 5
+    """A question for a bid: put to a destination once, never queued; no lead."""
 
 
 class RecordFlag(IntFlag):
@@ -37,6 +39,8 @@ class RecordFlag(IntFlag):
     """No source claims its path; absorbed into quarantine."""
     PUSHED = 4
     """Pushed by a program through the API, not received over HTTP."""
+    LIVE = 8
+    """Its destination's own answer is waited for; `answer_status` is what is answered without."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -160,6 +164,7 @@ class SegmentProgress(msgspec.Struct, frozen=True, gc=False):
     probes: int
     rejections: int
     handshakes: int
+    pings: int = 0
 
 
 class AbsorbBatch(msgspec.Struct, frozen=True):
@@ -171,7 +176,7 @@ class AbsorbBatch(msgspec.Struct, frozen=True):
     """The segment after this batch; counts are totals of the segment, not of the batch."""
     leads: tuple[NewLead, ...]
     notices: tuple[Record, ...]
-    """Probes, rejections and handshakes: shown, never delivered."""
+    """Probes, rejections, handshakes and pings: shown, never delivered."""
 
 
 class AbsorbReport(msgspec.Struct, frozen=True):
@@ -211,6 +216,11 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     url: str = ""
     """Where to instead of the configured url, since a deployment switched; empty: there."""
+
+    @property
+    def is_ping(self) -> bool:
+        """It stands for a ping, which is no delivery: put once, and not recorded as an attempt."""
+        return self.delivery_id == 0
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

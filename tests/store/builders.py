@@ -110,6 +110,7 @@ def a_batch(*leads: NewLead, **overrides: Any) -> AbsorbBatch:
         "probes": kinds.count(RecordKind.PROBE),
         "rejections": kinds.count(RecordKind.REJECTION),
         "handshakes": kinds.count(RecordKind.HANDSHAKE),
+        "pings": kinds.count(RecordKind.PING),
     }
     here = Position(segment, expected)
     return AbsorbBatch(

@@ -48,7 +48,7 @@ def shell(database: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(database, isolation_level=None)
     connection.execute(
         "INSERT INTO segments VALUES (1, '01234567-0123-0123-0123-0123456789ab', 'journal', 0, 0,"
-        " 1, 0, 0, 0, 1, 1, 0, NULL)"
+        " 1, 0, 0, 0, 1, 1, 0, NULL, 0)"
     )
     yield connection
     connection.close()

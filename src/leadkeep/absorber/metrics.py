@@ -4,7 +4,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 LEADS = Counter("leadkeep_absorbed_leads_total", "Leads that came from a journal into the store.")
 NOTICES = Counter(
-    "leadkeep_absorbed_notices_total", "Probes, rejections and handshakes absorbed.", ["kind"]
+    "leadkeep_absorbed_notices_total",
+    "Probes, rejections, handshakes and pings absorbed.",
+    ["kind"],
 )
 KNOWN = Counter(
     "leadkeep_absorb_known_total", "Leads found in a journal that were in the store already."

@@ -252,6 +252,7 @@ class _Gathered:
             probes=before.probes + _count(self.notices, RecordKind.PROBE),
             rejections=before.rejections + _count(self.notices, RecordKind.REJECTION),
             handshakes=before.handshakes + _count(self.notices, RecordKind.HANDSHAKE),
+            pings=before.pings + _count(self.notices, RecordKind.PING),
         )
 
 

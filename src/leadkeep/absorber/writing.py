@@ -33,7 +33,7 @@ class Absorbed(msgspec.Struct):
     unacknowledged: int = 0
     """Leads read whose vendor was told no 2xx."""
     notices: int = 0
-    """Probes, rejections and handshakes."""
+    """Probes, rejections, handshakes and pings."""
     damage: int = 0
     """Places that were acknowledged and cannot be read."""
     finished: int = 0

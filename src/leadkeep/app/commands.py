@@ -84,6 +84,7 @@ async def check_parts(settings: Settings) -> None:
     from leadkeep.destinations.base import Examinable
     from leadkeep.destinations.schemes import make_destination
     from leadkeep.destinations.transform import Transform
+    from leadkeep.intake.live_routes import LiveRoutes
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
     from leadkeep.intake.ways import ways_of
@@ -94,6 +95,7 @@ async def check_parts(settings: Settings) -> None:
     Router.of(settings)
     vendors_of(settings)
     ways_of(settings)
+    LiveRoutes.of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():
         Transform.of(name, chosen)

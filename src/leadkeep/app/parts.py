@@ -22,6 +22,7 @@ from leadkeep.settings.model import DestinationSettings, Settings
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.absorber.archivist import Archivist
+    from leadkeep.delivery.at_once import AtOnce
     from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.destinations.base import Destination
     from leadkeep.destinations.health import HealthCheck
@@ -252,6 +253,29 @@ async def make_delivery(
     finally:
         for destination in destinations.values():
             await destination.close()
+
+
+def answers_at_once(settings: Settings) -> bool:
+    """Whether any source's vendors wait for a destination's own answer."""
+    return any(source.answer == "live" or source.ping_paths for source in settings.sources.values())
+
+
+def make_at_once(
+    settings: Settings, store: Store, delivery: DeliveryWorker, wall: WallTime
+) -> AtOnce:
+    """What answers the door's questions; runs beside `delivery`."""
+    from leadkeep.delivery.at_once import AtOnce
+
+    return AtOnce(
+        run_folder=settings.run_folder,
+        store=store,
+        delivery=delivery,
+        settings=settings.destinations,
+        clock=SystemClock(),
+        wall=wall,
+        keep_days=settings.journal.archive_days,
+        drain_seconds=settings.worker.drain_seconds,
+    )
 
 
 def make_health_checks(settings: Settings) -> dict[str, HealthCheck]:

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,11 +15,13 @@ import structlog
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     adopt_unrouted,
+    answers_at_once,
     doorbell,
     journal_writers,
     lead_numbers,
     make_absorber,
     make_archivist,
+    make_at_once,
     make_delivery,
     room_watch,
     wall_time,
@@ -30,6 +33,8 @@ from leadkeep.settings.model import Address, Settings
 
 if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
+    from leadkeep.delivery.at_once import AtOnce
+    from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.disks.watch import RoomWatch
     from leadkeep.store.base import Store
     from leadkeep.supervisor.handover import Handover
@@ -123,19 +128,33 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         delivery = await resources.enter_async_context(
             make_delivery(settings, store, wall, on_full=room.met_full)
         )
-        absorber = make_absorber(settings, store, on_absorbed=delivery.wake)
+        at_once = (
+            make_at_once(settings, store, delivery, wall) if answers_at_once(settings) else None
+        )
+        absorber = make_absorber(settings, store, on_absorbed=partial(_wake, delivery, at_once))
         resources.callback(absorber.close)
         archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
+        if at_once is not None:
+            await at_once.open()
         say_ready(handover)()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(room.run(stop, on_scarce=archivist.wake))
             tasks.create_task(_adopt_unrouted(settings, store, stop, on_adopted=delivery.wake))
             tasks.create_task(absorber.run(stop, doorbell(settings)))
             tasks.create_task(delivery.run(stop))
+            if at_once is not None:
+                tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
+
+
+def _wake(delivery: DeliveryWorker, at_once: AtOnce | None) -> None:
+    """Leads were absorbed; those that vendors wait for first."""
+    if at_once is not None:
+        at_once.wake()
+    delivery.wake()
 
 
 async def _opened_store(

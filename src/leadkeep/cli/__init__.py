@@ -30,6 +30,7 @@ COMMANDS = {
     "hold": "leadkeep.cli.destinations:hold",
     "resume": "leadkeep.cli.destinations:resume",
     "deploy": "leadkeep.cli.deploy:deploy",
+    "pings": "leadkeep.cli.pings:pings",
     "push": "leadkeep.cli.push:push",
     "journal": "leadkeep.cli.journal:journal",
     "backup": "leadkeep.cli.backup:backup",

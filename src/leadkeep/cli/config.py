@@ -58,7 +58,8 @@ def _summary(settings: Settings) -> dict[str, Sequence[str]]:
         "journals": [str(folder) for folder in settings.journal_folders],
         "store": [str(settings.store_path)],
         "sources": [
-            f"{name}: {', '.join(source.paths)}" for name, source in settings.sources.items()
+            f"{name}: {', '.join((*source.paths, *map('{} (pings)'.format, source.ping_paths)))}"
+            for name, source in settings.sources.items()
         ],
         "destinations": [
             f"{name}: {shown_url(destination.url)}"

@@ -167,6 +167,8 @@ def _beside(found: Ledger) -> list[str]:
         lines.append(f"Requests that could not be taken whole: {_by_status(total.rejections)}")
     if total.handshakes:
         lines.append(f"Handshakes: {total.handshakes:,}")
+    if total.pings:
+        lines.append(f"Pings (asked at once, never queued): {total.pings:,}")
     return lines
 
 

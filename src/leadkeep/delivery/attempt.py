@@ -72,11 +72,18 @@ class Attempter:
         """Try once; a cancelled try has an outcome too, and it is `interrupted`."""
         started_at_ms = self._clock.now_us() // 1000
         started = self._clock.boottime_ms()
+        reply = await self.put(claim)
+        duration_ms = self._clock.boottime_ms() - started
+        decision = self._decide(claim, reply)
+        return Finished(claim, _outcome(claim, reply, decision, started_at_ms, duration_ms))
+
+    async def put(self, claim: Claim) -> Reply:
+        """Put something to the destination once; never raises, and decides nothing."""
         try:
-            reply = await self._destination.attempt(claim)
+            return await self._destination.attempt(claim)
         except asyncio.CancelledError:
             # The destination may have it. Recorded as a try, for this is what it was.
-            reply = Reply(
+            return Reply(
                 confirmed=False,
                 error_class=INTERRUPTED,
                 error_message=f"the worker stopped before {claim.destination} had answered",
@@ -84,14 +91,11 @@ class Attempter:
         except Exception as error:  # no destination shall be able to stop its lane
             what = type(error).__name__
             _log.error("a destination raised", destination=claim.destination, error=what)
-            reply = Reply(
+            return Reply(
                 confirmed=False,
                 error_class="internal",
                 error_message=f"{claim.destination} failed inside Leadkeep ({what})",
             )
-        duration_ms = self._clock.boottime_ms() - started
-        decision = self._decide(claim, reply)
-        return Finished(claim, _outcome(claim, reply, decision, started_at_ms, duration_ms))
 
     def _decide(self, claim: Claim, reply: Reply) -> Decision | Aside:
         if reply.unsendable:

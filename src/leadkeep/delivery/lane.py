@@ -14,9 +14,11 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery import metrics
 from leadkeep.delivery.attempt import Attempter
+from leadkeep.delivery.backlog import Backlog, Errand
 from leadkeep.delivery.gate import Gate
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
+from leadkeep.destinations.base import Reply
 from leadkeep.errors import StoreUnavailable
 from leadkeep.models import Claim
 from leadkeep.store.base import Store
@@ -67,7 +69,8 @@ class Lane:
         self._recorder = recorder
         self._lease_ms = lease_ms
         self._worker = worker
-        self._backlog: asyncio.Queue[Claim | None] = asyncio.Queue()
+        self._backlog = Backlog()
+        self._is_closing = False
         self._unwanted: list[Claim] = []
         """Claims that were taken out of the backlog and wait to be released."""
         self._carriers: list[asyncio.Task[None]] = []
@@ -127,13 +130,72 @@ class Lane:
         for claim in claims:
             self._backlog.put_nowait(claim)
 
-    async def claim(self, limit: int) -> list[Claim]:
-        """Lease up to `limit` due leads of this destination.
+    @property
+    def is_shut(self) -> bool:
+        """True while the destination's circuit lets nothing through."""
+        return self._gate.is_shut
+
+    async def claim_first(self, deliveries: Sequence[int]) -> set[int]:
+        """Lease these, as far as they wait for their first try and may be tried now, and have
+        them go before whatever waits.
+
+        Returns:
+            Those that were leased.
 
         Raises:
             StoreError: the store could not.
         """
-        probe = self._gate.probe
+        # What waits is passed by; what a circuit that ramps lets through at once is not.
+        busy = self._under_way + self._backlog.qsize()
+        room = self._gate.room(busy=busy, ahead=busy + len(deliveries))
+        if self._is_closing or self._gate.is_shut or not room:
+            return set()
+        claims = await self.claim(min(room, len(deliveries)), among=deliveries)
+        self._leases.hold(claims)
+        if self._is_closing or self._gate.is_shut:  # Since they were asked for.
+            await self.give_back(claims)
+            return set()
+        for claim in reversed(claims):
+            self._backlog.put_first(claim)
+        return {claim.delivery_id for claim in claims}
+
+    async def ask(self, claim: Claim, *, within_seconds: float) -> Reply | None:
+        """Put to the destination what is no delivery, as soon as a carrier is free.
+
+        Nothing is recorded and nothing repeated.
+
+        Returns:
+            The reply; None: no carrier was free in time, and the destination was not asked.
+        """
+        if self._is_closing or self.is_shut:
+            return None
+        busy = self._under_way + self._backlog.qsize()
+        if not self._gate.room(busy=busy, ahead=busy + 1):
+            return None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_seconds
+        errand = Errand(claim, deadline, loop.create_future(), asyncio.Event())
+        self._backlog.put_first(errand)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await errand.begun.wait()
+        except TimeoutError:
+            if not errand.begun.is_set():
+                errand.reply.cancel()
+                return None
+        return None if errand.reply.cancelled() else await errand.reply
+
+    async def claim(self, limit: int, *, among: Sequence[int] | None = None) -> list[Claim]:
+        """Lease up to `limit` due leads of this destination.
+
+        Args:
+            among: only first tries of these deliveries; None: whatever is due.
+
+        Raises:
+            StoreError: the store could not.
+        """
+        # A probe is whatever is next, not what somebody waits for: it would wait in vain.
+        probe = None if among is not None else self._gate.probe
         return await self._store.claim(
             self.destination,
             limit=limit,
@@ -141,6 +203,7 @@ class Lane:
             # A probe goes to the next lead there is, also if its own next try is not due yet.
             longest_wait_ms=self._attempter.longest_wait_ms if probe is None else 0,
             worker=self._worker,
+            among=among,
             probe=probe,
             rates=self._gate.rates,
         )
@@ -250,6 +313,7 @@ class Lane:
         Args:
             within_seconds: None: however long it takes.
         """
+        self._is_closing = True
         if not self._carriers:
             return
         for _ in self._carriers:
@@ -270,6 +334,8 @@ class Lane:
             claim = self._backlog.get_nowait()
             if claim is None:
                 ends += 1
+            elif isinstance(claim, Errand):
+                claim.refuse()
             else:
                 unstarted.append(claim)
         for _ in range(ends):
@@ -282,6 +348,15 @@ class Lane:
         task = asyncio.current_task()
         assert task is not None
         while (claim := await self._backlog.get()) is not None:
+            if isinstance(claim, Errand):
+                self._under_way += 1
+                await claim.run(self._attempter)
+                self._under_way -= 1
+                if not self._dry and self.room():
+                    self._awake.set()
+                if task.cancelling():
+                    return
+                continue
             if self._leases.is_lost(claim):
                 self._leases.let_go(claim)
                 continue

@@ -40,6 +40,11 @@ STOOD_IN = Counter(
     "Leads given to a fallback, by the destination that failed and the one that got them.",
     ["destination", "fallback"],
 )
+PINGS = Counter(
+    "leadkeep_delivery_pings_total",
+    "Pings by destination and result: answered, or why there was no bid.",
+    ["destination", "result"],
+)
 CIRCUIT = Gauge(
     "leadkeep_delivery_circuit",
     "1 for the state that a destination's circuit is in: closed, open, half_open or ramping.",

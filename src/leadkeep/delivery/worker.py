@@ -20,7 +20,7 @@ from leadkeep.delivery.gate import AskHealth, Gate
 from leadkeep.delivery.lane import Lane
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.once import Budget, DeliveryRun, Progress, Tally, feed_once
-from leadkeep.delivery.recorder import Recorder
+from leadkeep.delivery.recorder import Listener, Recorder
 from leadkeep.delivery.rescuer import Rescuer
 from leadkeep.delivery.scribe import Scribe
 from leadkeep.delivery.upkeep import Upkeep
@@ -115,6 +115,16 @@ class DeliveryWorker:
         """Gives leads to the fallbacks of destinations that fail."""
         self._lane_of = {lane.destination: lane for lane in self._lanes}
         self._recorder.listeners.append(self._wake_for_next_try)
+
+    @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """The lanes by destination."""
+        return self._lane_of
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """Told of each outcome that the store has taken."""
+        return self._recorder.listeners
 
     def wake(self) -> None:
         """Something may be due: every lane claims at once. Call it on the worker's loop."""

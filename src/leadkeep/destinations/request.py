@@ -197,6 +197,13 @@ class RequestForm:
 def _own_headers(claim: Claim, now_s: int) -> bytes:
     # A program that pushes a lead names its source as it likes.
     source = _LINE_END_IN_TEXT.sub(" ", claim.source)
+    if claim.is_ping:
+        return (
+            f"Idempotency-Key: {claim.lead_id}\r\n"
+            f"Leadkeep-Ping-Id: {claim.lead_id}\r\n"
+            f"Leadkeep-Source: {source}\r\n"
+            f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
+        ).encode("utf-8", "replace")
     return (
         f"Idempotency-Key: {claim.lead_id}\r\n"
         f"Leadkeep-Lead-Id: {claim.lead_id}\r\n"

@@ -1,5 +1,6 @@
 """An answer that waits for its turn, and the connection that waits for it."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,8 @@ class Sender(Protocol):
     """Answers to be written by the next `flush`."""
     outstanding: int
     """Requests taken and not answered."""
+    held: "deque[Item | Awaited] | None"
+    """Answers behind one that is still waited for, which is the first; None: none is."""
 
     def last_words(self) -> bool:
         """True if the answer being rendered is the last that this connection gets."""
@@ -47,6 +50,15 @@ Sender (None: nobody is answered); reply; what is answered instead if the record
 
 A plain tuple: one is made for each lead, and a class costs five times as much.
 """
+
+
+class Awaited:
+    """An answer whose turn has come before it is known."""
+
+    __slots__ = ("item",)
+
+    item: Item | None
+    """The answer; None: not known yet."""
 
 
 def plain_item(sender: Sender | None, reply: Reply, flags: int = 0, *, kind: str = "") -> Item:

@@ -19,6 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 0.75, 2.5)
+_LIVE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0)
 _SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 
 
@@ -69,6 +70,11 @@ class Counts:
         self.commit_seconds = Histogram(_SECONDS)
         self.commit_records = Histogram(_SIZES)
         self.commit_bytes = 0
+        self.live_asked: Counter[str] = Counter()
+        """Questions put to the worker, by kind: `lead` or `ping`."""
+        self.live_answers: Counter[tuple[str, str]] = Counter()
+        """Their ends, by kind and result: `relayed`, or why nothing was."""
+        self.live_seconds = Histogram(_LIVE_SECONDS)
 
     def note_commit(self, seconds: float, records: int, size: int) -> None:
         """One commit that succeeded."""
@@ -99,6 +105,15 @@ class DoorCollector(Collector):
         yield _by_label(
             "leadkeep_intake_refused", "Requests that became no lead.", "reason", counts.refused
         )
+        yield _by_label("leadkeep_intake_live_asked", "Live questions.", "kind", counts.live_asked)
+        ends = CounterMetricFamily(
+            "leadkeep_intake_live_answers",
+            "Ends of live questions: relayed, or why the vendor got the queued answer or no bid.",
+            labels=["kind", "result"],
+        )
+        for (kind, result), number in dict(counts.live_answers).items():
+            ends.add_metric([kind, result], number)
+        yield ends
         for name, help_text, value in (
             (
                 "notices_not_recorded",
@@ -128,6 +143,7 @@ class DoorCollector(Collector):
         for name, help_text, histogram in (
             ("commit_seconds", "How long commits took.", counts.commit_seconds),
             ("commit_records", "Records in one commit.", counts.commit_records),
+            ("live_seconds", "How long vendors waited for live answers.", counts.live_seconds),
         ):
             yield HistogramMetricFamily(
                 f"leadkeep_intake_{name}",

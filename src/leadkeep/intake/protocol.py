@@ -5,9 +5,11 @@ the other side does or leaves undone, the connection is gone after a bounded tim
 """
 
 import asyncio
+from collections import deque
 from typing import cast
 
 from leadkeep.intake.addresses import socket_address
+from leadkeep.intake.item import Awaited, Item
 from leadkeep.intake.limits import LINGER_BYTES, PIPELINE_MAX, REFUSED_AT_ONCE
 from leadkeep.intake.peers import Peers
 from leadkeep.intake.reading import DEAF, IDLE, IN_BODY, IN_HEAD, TOO_MANY, UPGRADING, RequestReader
@@ -42,6 +44,7 @@ class Connection(RequestReader, asyncio.Protocol):
         "_stuck",
         "_transport",
         "flags",
+        "held",
         "out",
         "peer",
         "peer_bytes",
@@ -65,6 +68,7 @@ class Connection(RequestReader, asyncio.Protocol):
         self.peer_is_proxy = False
         self.flags = 0
         self.out: list[bytes] = []
+        self.held: deque[Item | Awaited] | None = None
 
     # ------------------------------------------------------------ the transport speaks
 

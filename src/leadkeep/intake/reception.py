@@ -1,55 +1,43 @@
-"""What becomes of a request that has arrived: a lead, a probe, a question about our health.
+"""What becomes of a request that has arrived: a lead, a ping, or somebody who only looks.
 
-Invariant: every request gets exactly one answer, in its connection's order, because an answer that
-has others before it goes through the committer's one queue; and a 2xx for a lead is rendered only
-when that queue says that its record is durable.
+How it is answered is in `answering`, what is no lead in `lookers`; here is what is taken.
 """
 
-import asyncio
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import structlog
 
 from leadkeep.clock import Clock
 from leadkeep.errors import JournalError
-from leadkeep.intake.addresses import TrustedProxies, header_values
-from leadkeep.intake.committer import Committer
-from leadkeep.intake.health import Readiness
-from leadkeep.intake.item import Item, Sender, plain_item
+from leadkeep.intake.addresses import header_values
+from leadkeep.intake.item import Item, Sender
 from leadkeep.intake.limits import Limits
+from leadkeep.intake.live import LiveDesk, Waiting
+from leadkeep.intake.live_routes import NOBODY, LiveRoute, LiveRoutes
+from leadkeep.intake.lookers import Lookers
 from leadkeep.intake.metrics import Counts
-from leadkeep.intake.notices import Notices
 from leadkeep.intake.quota import Quota
 from leadkeep.intake.replies import (
-    CLOSE,
-    NOTHING_TAKEN,
-    FixedReply,
     Payload,
-    Reply,
-    date_line,
 )
 from leadkeep.intake.reply_table import (
-    ALIVE,
     BUSY,
-    OPTIONS,
     OVER_QUOTA,
-    PROBE,
     UNAVAILABLE,
     ReplyTable,
 )
-from leadkeep.intake.ringer import Ringer
-from leadkeep.intake.routes import Routes
+from leadkeep.intake.routes import Route, Routes
 from leadkeep.intake.ways import UNPROVED, Judge, Ways
 from leadkeep.journal.base import JournalWriter
 from leadkeep.journal.doorbell import Doorbell
-from leadkeep.journal.identity import LeadIds
 from leadkeep.journal.numbers import LeadNumbers
-from leadkeep.journal.records import encode_lead
-from leadkeep.models import RecordKind
+from leadkeep.journal.records import encode, encode_lead
+from leadkeep.live.frames import Ask, LeadAsk, PingAsk
+from leadkeep.models import Record, RecordFlag, RecordKind
 from leadkeep.settings.model import Settings
-from leadkeep.sources.handshakes import Answer
 from leadkeep.sources.routes import SourceTable
 from leadkeep.sources.verification.evidence import Evidence
 
@@ -60,7 +48,7 @@ _AGAIN_SECONDS = 5.0
 log = structlog.get_logger("leadkeep.intake")
 
 
-class Reception:
+class Reception(Lookers):
     """Turns requests into records and answers; one for each door. Lives in the loop."""
 
     def __init__(
@@ -77,50 +65,27 @@ class Reception:
         doorbell: Doorbell | None,
         counts: Counts,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        self.limits = limits
-        self.counts = counts
-        self.proxies = TrustedProxies(settings.intake.trusted_proxies)
-        self.draining = False
-        """True: answers say that the connection closes."""
-        self.tick = 0
-        """Counts `limits.tick_seconds`; the clock of all deadlines of connections."""
-        self.partial_bytes = 0
-        """Bytes of unfinished bodies, all connections together."""
-        ids = LeadIds(clock)
-        self._next_id = ids.next
-        self._next_number = numbers.next
-        self._now_us = clock.now_us
-        self._now = loop.time
-        self._numbers = numbers
-        self._is_reserving = False
-        self._routes = Routes(sources, replies, ways)
-        self._unrouted = Quota(
-            each=settings.intake.unrouted_max_bytes_per_address,
-            total=settings.intake.unrouted_max_bytes,
-        )
-        self._judge = Judge(
-            kept_each=settings.intake.unrouted_max_bytes_per_address,
-            kept_in_all=settings.intake.unrouted_max_bytes,
-            clock=loop.time,
-        )
-        self._warned_at = float("-inf")
-        self._notices = Notices(ids, clock, header_bytes=limits.header_bytes)
-        self._ringer = Ringer(doorbell, loop) if doorbell is not None else None
-        self._date_line = date_line(clock.now_us() / 1_000_000)
-        self._readiness = Readiness(loop.time, self._try_commit)
-        self.committer: Committer[Item] = Committer(
-            journals,
-            deadline_seconds=settings.journal.deadline_ms / 1000,
-            batch_max_bytes=limits.batch_bytes,
-            settle=self._settle,
-            proof=lambda: self._notices.of_our_own("journal trial"),
+        super().__init__(
+            settings=settings,
+            limits=limits,
+            journals=journals,
+            clock=clock,
+            doorbell=doorbell,
             counts=counts,
         )
+        self._next_number = numbers.next
+        self._numbers = numbers
+        self._is_reserving = False
+        self._routes = Routes(sources, replies, LiveRoutes.of(settings), ways)
+        self.live = LiveDesk(settings.run_folder, self._settle, counts)
+        """Vendors that wait for a destination's own answer."""
+        each = settings.intake.unrouted_max_bytes_per_address
+        total = settings.intake.unrouted_max_bytes
+        self._unrouted = Quota(each=each, total=total)
+        self._judge = Judge(kept_each=each, kept_in_all=total, clock=self._now)
+        self._warned_at = float("-inf")
 
-    # ------------------------------------------------------------ requests
-
-    def take(  # noqa: PLR0917 - called once per lead: positional is fastest
+    def take(  # noqa: PLR0911, PLR0917 - called once per lead: flat and positional is fastest
         self, sender: Sender, method: bytes, target: bytes, headers: bytes, body: bytes, flags: int
     ) -> None:
         """Take one whole request; its answer reaches the sender in its turn.
@@ -153,21 +118,16 @@ class Reception:
             self.answer(sender, BUSY, flags, reason="busy")
             return
         now_us = self._now_us()
-        source, source_bytes, route_flags, reply, status, _ = route
-        if ways is not None and ways.gate is not None:
-            evidence = Evidence(
-                method=method.decode("latin-1"),
-                target=target,
-                headers=headers,
-                body=body,
-                received_at_us=now_us,
-                peer=peer.decode("latin-1"),
-            )
-            judged = self._judge.reply(reply, ways.gate, evidence)
+        if ways is not None:
+            judged = self._judged(route, ways, now_us, peer, method, target, headers, body)
             if judged is None:
                 self.answer(sender, UNPROVED, flags, reason="unproved")
                 return
-            reply = judged
+            route = judged
+        source, source_bytes, route_flags, reply, status, live, _ = route
+        if live is not None:
+            self._take_live(sender, route, live, now_us, peer, method, target, headers, body, flags)
+            return
         lead_id = self._next_id(now_us)
         number = self._next_number()
         record = encode_lead(
@@ -188,136 +148,96 @@ class Reception:
         taken = (lead_id, number, now_us, payload)
         committer.submit((sender, reply, UNAVAILABLE, flags, "lead", source, taken, None), record)
 
-    def answer(self, sender: Sender, reply: Reply, flags: int, *, reason: str = "") -> None:
-        """Answer without a record, after what is still outstanding.
-
-        Args:
-            reason: why the request did not become a lead, for the counts.
-        """
-        if reason:
-            self.counts.refused[reason] += 1
-        item = plain_item(sender, reply, flags)
-        sender.outstanding += 1
-        if sender.outstanding == 1:
-            self._settle((item,), True)
-        else:
-            self.committer.submit(item, b"")
-
-    def reject(
+    def _judged(  # noqa: PLR0917 - as `take`, whose arguments it hands on
         self,
-        sender: Sender,
-        reply: Reply,
-        reason: str,
-        *,
-        method: str,
+        route: Route,
+        ways: Ways,
+        now_us: int,
+        peer: bytes,
+        method: bytes,
         target: bytes,
         headers: bytes,
-        answers: bool,
-    ) -> None:
-        """Refuse a request that did not arrive whole, and record that it came.
+        body: bytes,
+    ) -> Route | None:
+        """The route of a request that may have to prove its vendor; None: refuse it, keep nothing.
 
-        Args:
-            reason: in a few words, for the counts and the record.
-            answers: False: the sender is gone and hears nothing.
+        A ping that proves nothing is put to nobody.
         """
-        record = self._notices.of_stranger(
-            RecordKind.REJECTION,
-            peer=self._peer(sender, headers),
-            method=method,
+        live = route.live
+        is_ping = live is not None and live.is_ping
+        verifier = ways.asker if is_ping else ways.gate
+        if verifier is None:
+            return route
+        evidence = Evidence(
+            method=method.decode("latin-1"),
             target=target,
             headers=headers,
-            status=reply.status,
-            detail=reason,
-            flags=sender.flags,
-            now=self._now(),
+            body=body,
+            received_at_us=now_us,
+            peer=peer.decode("latin-1"),
         )
-        if record:
-            self.committer.submit(plain_item(None, reply, kind="rejection"), record)
-        else:
-            self.counts.uncounted_notices += 1
-        if answers:
-            self.answer(sender, reply, CLOSE, reason=reason)
-        else:
-            self.counts.refused[reason] += 1
+        if live is not None and live.is_ping:
+            asked = not verifier.fault(evidence)
+            return route if asked else route._replace(live=live._replace(destination=NOBODY))
+        reply = self._judge.reply(route.reply, verifier, evidence)
+        return None if reply is None else route._replace(reply=reply)
 
-    # ------------------------------------------------------------ probes and health
-
-    def _tell_health(self, sender: Sender, path: bytes, flags: int) -> bool:
-        """Answer a question about our health; False: it was none."""
-        if path == b"/livez":
-            self.answer(sender, ALIVE, flags)
-        elif path == b"/readyz":
-            self._readiness.ask()
-            # Behind the trial, if one has just begun.
-            sender.outstanding += 1
-            self.committer.submit(plain_item(sender, self._readiness, flags), b"")
-        else:
-            return False
-        return True
-
-    def _try_commit(self) -> None:
-        self.committer.submit(
-            (None, PROBE, PROBE, 0, "readiness", "", NOTHING_TAKEN, self._readiness.learn),
-            self._notices.of_our_own("readiness"),
-        )
-
-    def _take_probe(
-        self, sender: Sender, method: bytes, target: bytes, headers: bytes, flags: int
-    ) -> None:
-        reply = OPTIONS if method == b"OPTIONS" else PROBE
-        self._take_notice(RecordKind.PROBE, sender, reply, method, target, headers, flags)
-
-    def _take_handshake(  # noqa: PLR0917 - as `take`, whose arguments it hands on
+    def _take_live(  # noqa: PLR0917 - as `take`
         self,
         sender: Sender,
-        answer: Answer,
+        route: Route,
+        live: LiveRoute,
+        now_us: int,
+        peer: bytes,
         method: bytes,
         target: bytes,
         headers: bytes,
+        body: bytes,
         flags: int,
     ) -> None:
-        """Answer a vendor's question whether the URL is ours."""
-        reply = FixedReply(answer.status, answer.body, content_type=answer.content_type)
-        self._take_notice(
-            RecordKind.HANDSHAKE, sender, reply, method, target, headers, flags, answer.detail
+        """Take a request whose answer is asked of the worker once it is durable."""
+        record = Record(
+            kind=RecordKind.PING if live.is_ping else RecordKind.LEAD,
+            lead_id=self._next_id(now_us),
+            lead_number=0 if live.is_ping else self._next_number(),
+            received_at_us=now_us,
+            flags=RecordFlag(route.flags | sender.flags),
+            source=route.source,
+            peer=peer.decode("utf-8", "replace"),
+            method=method.decode("ascii", "replace"),
+            target=target,
+            headers=headers,
+            body=body,
+            answer_status=route.status,
         )
-
-    def _take_notice(  # noqa: PLR0917 - as `take`, whose arguments it hands on
-        self,
-        kind: RecordKind,
-        sender: Sender,
-        reply: Reply,
-        method: bytes,
-        target: bytes,
-        headers: bytes,
-        flags: int,
-        detail: str = "",
-    ) -> None:
-        """Answer a request that is no lead, once the record of it is durable."""
-        record = self._notices.of_stranger(
+        payload = _payload(headers, target, body) if route.reply.needs_payload else None
+        taken = (record.lead_id, record.lead_number, now_us, payload)
+        waiting = Waiting(
+            self.live,
+            sender,
+            route=live,
+            reply=route.reply,
+            flags=flags,
+            taken=taken,
+            question=(
+                partial(_of_ping, record) if live.is_ping else partial(_of_lead, record.lead_id)
+            ),
+        )
+        sender.outstanding += 1
+        kind = "ping" if live.is_ping else "lead"
+        item: Item = (
+            None,
+            route.reply,
+            UNAVAILABLE,
+            flags,
             kind,
-            peer=self._peer(sender, headers),
-            method=method.decode("ascii"),
-            target=target,
-            headers=headers,
-            status=reply.status,
-            detail=detail,
-            flags=sender.flags,
-            now=self._now(),
+            route.source,
+            taken,
+            waiting.hear,
         )
-        if not record:
-            self.counts.uncounted_notices += 1
-            self.answer(sender, reply, flags)
-            return
-        sender.outstanding += 1
-        self.committer.submit(
-            (sender, reply, UNAVAILABLE, flags, kind.name.lower(), "", NOTHING_TAKEN, None), record
-        )
-
-    # ------------------------------------------------------------ who sends, and how much
-
-    def _peer(self, sender: Sender, headers: bytes) -> str:
-        return self.proxies.sender(sender.peer, headers) if sender.peer_is_proxy else sender.peer
+        if live.destination == NOBODY:
+            item = (sender, route.reply, UNAVAILABLE, flags, kind, route.source, taken, None)
+        self.committer.submit(item, encode(record))
 
     def _within_quota(self, peer: bytes, target: bytes, headers: bytes, body: bytes) -> bool:
         now = self._now()
@@ -333,53 +253,9 @@ class Reception:
             )
         return False
 
-    # ------------------------------------------------------------ answers
-
-    def _settle(self, items: Sequence[Item], durable: bool) -> None:
-        """Write the answers of a batch together: one write for each connection."""
-        touched: list[Sender] = []
-        counts = self.counts
-        date = self._date_line
-        draining = self.draining
-        is_recorded = False
-        for sender, reply, otherwise, flags, kind, source, taken, told in items:
-            if durable:
-                if kind == "lead":
-                    counts.leads[source] += 1
-                    is_recorded = True
-                elif kind:
-                    counts.records[kind] += 1
-                    is_recorded = True
-            elif otherwise is not reply:
-                counts.refused["unavailable"] += 1
-                reply = otherwise  # noqa: PLW2901 - the loop is hot; a second name tells no more
-            if sender is None:
-                if told is not None:
-                    told(durable)
-                continue
-            if (flags or draining) and sender.last_words():
-                flags |= CLOSE  # noqa: PLW2901 - as above
-            if not sender.out:
-                touched.append(sender)
-            sender.outstanding -= 1
-            try:
-                sender.out.append(reply.render(date, flags, taken))
-            except Exception:  # The others must get their answers; this one's lead is safe.
-                log.exception("an answer could not be made; its connection is cut")
-                sender.abort()
-                continue
-            counts.answers[reply.status] += 1
-        for sender in touched:
-            sender.flush()
-        if is_recorded and self._ringer is not None:
-            self._ringer.ring()
-
-    # ------------------------------------------------------------ housekeeping
-
     def on_tick(self) -> None:
         """Once per tick: the date, and lead numbers ahead of use."""
-        self.tick += 1
-        self._date_line = date_line(self._now_us() / 1_000_000)
+        super().on_tick()
         if self._numbers.needs_block() and not self._is_reserving:
             self._is_reserving = True
             # Not in the loop's executor: a hung disk would keep the process from ending.
@@ -394,10 +270,26 @@ class Reception:
         finally:
             self._is_reserving = False
 
-    def on_closing(self) -> None:
-        """The last ring of the bell, which a throttle may have held back."""
-        if self._ringer is not None:
-            self._ringer.ring_now()
+
+def _of_lead(lead_id: bytes, number: int, live: LiveRoute) -> Ask:
+    """The worker reads a lead from the journal, as it does every other."""
+    return LeadAsk(number, lead_id, live.destination, live.timeout_ms)
+
+
+def _of_ping(record: Record, number: int, live: LiveRoute) -> Ask:
+    """A ping is put to its destination without waiting until it is absorbed."""
+    return PingAsk(
+        ask=number,
+        ping_id=record.lead_id,
+        source=record.source,
+        destination=live.destination,
+        within_ms=live.timeout_ms,
+        received_at_ms=record.received_at_us // 1_000,
+        method=record.method,
+        target=record.target,
+        headers=record.headers,
+        body=record.body,
+    )
 
 
 def _payload(headers: bytes, target: bytes, body: bytes) -> Payload:

@@ -7,6 +7,7 @@ knows. A source's own reply always wins.
 from collections.abc import Mapping
 
 from leadkeep.intake.replies import FixedReply, Reply, ReplyTemplate
+from leadkeep.settings.live import NoBidSettings
 from leadkeep.settings.model import ReplySettings, Settings
 
 _TYPED = (
@@ -62,8 +63,14 @@ HEADERS_TOO_LARGE = _no(431, "The request's headers are too large")
 class ReplyTable:
     """All replies to leads, compiled."""
 
-    def __init__(self, sources: Mapping[str, Reply], default: Reply) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Reply],
+        default: Reply,
+        no_bids: Mapping[str, Reply] | None = None,
+    ) -> None:
         self._sources = sources
+        self._no_bids = no_bids or {}
         self._default = default
         self._drop_ins = {
             path: ReplyTemplate(settings, key=f"built in for {path.decode()}")
@@ -83,7 +90,12 @@ class ReplyTable:
             for name, source in settings.sources.items()
             if source.reply != plain
         }
-        return cls(own, ReplyTemplate(plain, key="reply"))
+        no_bids: dict[str, Reply] = {
+            name: ReplyTemplate(_as_reply(source.no_bid), key=f"sources.{name}.no_bid")
+            for name, source in settings.sources.items()
+            if source.ping_paths
+        }
+        return cls(own, ReplyTemplate(plain, key="reply"), no_bids)
 
     def for_lead(self, source: str | None, path: bytes) -> Reply:
         """The reply to a lead.
@@ -95,6 +107,19 @@ class ReplyTable:
         if source is not None and (own := self._sources.get(source)) is not None:
             return own
         return self._drop_ins.get(_plain(path), self._default)
+
+    def for_ping(self, source: str) -> Reply:
+        """What a ping of this source is answered when nobody bids."""
+        return self._no_bids[source]
+
+
+def _as_reply(no_bid: NoBidSettings) -> ReplySettings:
+    return ReplySettings(
+        status=no_bid.status,
+        content_type=no_bid.content_type,
+        headers=no_bid.headers,
+        body=no_bid.body,
+    )
 
 
 def _plain(path: bytes) -> bytes:

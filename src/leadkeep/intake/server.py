@@ -148,6 +148,11 @@ class Door:
             "records": dict(counts.records),
             "answers": {str(status): count for status, count in dict(counts.answers).items()},
             "refused": dict(counts.refused),
+            "live_waiting": 0 if reception is None else len(reception.live),
+            "live_answers": {
+                f"{kind} {result}": count
+                for (kind, result), count in dict(counts.live_answers).items()
+            },
             "waiting_bytes": 0 if reception is None else reception.committer.waiting_bytes,
             "unfinished_bytes": 0 if reception is None else reception.partial_bytes,
             "journals": journals,
@@ -194,6 +199,7 @@ class Door:
         await self._peers.gone(intake.drain_seconds)
         for connection in self._peers.snapshot():
             connection.stop_unfinished()
+        reception.live.give_up()
         await reception.committer.drain()
         await self._peers.gone(_CLOSE_SECONDS)
         for connection in self._peers.snapshot():

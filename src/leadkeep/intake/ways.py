@@ -26,6 +26,8 @@ class Ways(NamedTuple):
     handshake: Handshake | None
     gate: Verifier | None
     """Refuses, with 401, what does not prove to be the vendor's."""
+    asker: Verifier | None
+    """Tells whose pings are put to a destination: nobody is asked to bid for anybody's."""
 
 
 def ways_of(settings: Settings) -> Mapping[str, Ways]:
@@ -35,12 +37,18 @@ def ways_of(settings: Settings) -> Mapping[str, Ways]:
         SettingsError: a question or a proof cannot be worked with what is set.
     """
     handshakes = handshakes_of(settings)
-    gates = {name: one for name, one in verifiers_of(settings).items() if one.rejects}
-    return {
-        name: Ways(handshakes.get(name), gates.get(name))
-        for name in settings.sources
-        if name in handshakes or name in gates
-    }
+    verifiers = verifiers_of(settings)
+    found = {}
+    for name, source in settings.sources.items():
+        verifier = verifiers.get(name)
+        ways = Ways(
+            handshakes.get(name),
+            verifier if verifier is not None and verifier.rejects else None,
+            verifier if source.ping_paths else None,
+        )
+        if any(ways):
+            found[name] = ways
+    return found
 
 
 class Judge:

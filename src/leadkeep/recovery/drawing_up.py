@@ -137,6 +137,7 @@ class Draft:
             probes=counted.probes,
             rejections=dict(sorted(counted.rejections.items())),
             handshakes=counted.handshakes,
+            pings=counted.pings,
         )
 
 
@@ -147,6 +148,7 @@ def _add(total: TallyRow, row: TallyRow) -> None:
     total.unacknowledged += row.unacknowledged
     total.probes += row.probes
     total.handshakes += row.handshakes
+    total.pings += row.pings
 
 
 def _problems_of(settled: Settled) -> Iterator[Problem]:
@@ -214,7 +216,13 @@ def _gone(
 
 def _held_something(progress: SegmentProgress | None) -> bool:
     return progress is not None and any(
-        (progress.leads, progress.probes, progress.rejections, progress.handshakes)
+        (
+            progress.leads,
+            progress.probes,
+            progress.rejections,
+            progress.handshakes,
+            progress.pings,
+        )
     )
 
 

@@ -93,6 +93,8 @@ class LedgerRow(msgspec.Struct, frozen=True):
     rejections: dict[int, int]
     """HTTP status of the answer → requests that could not be taken whole; no leads."""
     handshakes: int
+    pings: int = 0
+    """Questions for a bid, counted as often as they stand in journals; no leads."""
 
     @property
     def unexplained(self) -> int:
@@ -192,6 +194,7 @@ def summed(rows: Sequence[LedgerRow], *, day: str = "", source: str = "") -> Led
         probes=sum(row.probes for row in rows),
         rejections=_added(row.rejections for row in rows),
         handshakes=sum(row.handshakes for row in rows),
+        pings=sum(row.pings for row in rows),
     )
 
 

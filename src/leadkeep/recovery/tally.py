@@ -40,6 +40,7 @@ class TallyRow(msgspec.Struct):
     rejections: dict[int, int] = {}
     """HTTP status of the answer → requests that could not be taken whole."""
     handshakes: int = 0
+    pings: int = 0
     copies: dict[UUID, bytes] = {}
     """Other segment → ids of leads (16 bytes each, one after the other) that stand here too, but
     are stored, and counted, there."""
@@ -193,6 +194,8 @@ def _add(row: TallyRow, key: Key, number: int) -> None:
         row.rejections[status] = row.rejections.get(status, 0) + number
     elif kind == RecordKind.PROBE:
         row.probes += number
+    elif kind == RecordKind.PING:
+        row.pings += number
     else:
         row.handshakes += number
 

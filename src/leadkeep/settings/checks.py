@@ -27,6 +27,7 @@ def problems_between(settings: Settings, wrong: set[str]) -> list[str]:
         *_listeners(settings),
         *_tls_pair(settings),
         *_sources(settings),
+        *_live(settings),
         *_destinations(settings),
         *_credentials(settings),
     )
@@ -149,6 +150,34 @@ def _fallback(settings: Settings, name: str, destination: DestinationSettings) -
             f"retry.age_seconds = {seconds_text(destination.retry.age_seconds)}, after which a "
             "lead is failed",
         )
+
+
+def _live(settings: Settings) -> Iterator[Finding]:
+    """Live answers and pings name destinations that are there, and paths that are free."""
+    claimed = {
+        path.rstrip("/") or "/": f"sources.{name}.paths"
+        for name, source in settings.sources.items()
+        for path in source.paths
+    }
+    for name, source in settings.sources.items():
+        known = source.destinations or tuple(settings.destinations)
+        named = (
+            ("live_destination", source.live_destination, known, "its leads go to"),
+            ("ping_destination", source.ping_destination, (*settings.destinations,), "there are"),
+        )
+        for word, destination, allowed, what in named:
+            key = f"sources.{name}.{word}"
+            if destination and destination not in allowed:
+                there = ", ".join(sorted(allowed)) or "none"
+                yield (
+                    (key, f"sources.{name}.destinations"),
+                    f"{key} = {destination!r}: is not one of its destinations ({what}: {there})",
+                )
+        key = f"sources.{name}.ping_paths"
+        for path in source.ping_paths:
+            other = claimed.setdefault(path.rstrip("/") or "/", key)
+            if other != key:
+                yield (key, other), f"{key}: {path} is already claimed by {other}"
 
 
 def _destinations(settings: Settings) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.settings.live import NoBidSettings
 from leadkeep.settings.routing import RouteSettings
 from leadkeep.settings.row import setting
 from leadkeep.settings.verification import VerificationSettings
@@ -117,7 +118,39 @@ class SourceSettings:
         kind="routes",
         example="""[{ when = "payload.state == 'OH'", to = ["NAME"] }, { to = ["NAME"] }]""",
     )
+    answer: str = setting(
+        "queued",
+        "`queued`: answer once a lead is durable; `live`: wait for its destination's own answer.",
+        kind="choice",
+        choices=("queued", "live"),
+    )
+    live_timeout_ms: int = setting(
+        3_000,
+        "A live answer or a bid is waited for this long; then: the queued reply, or no_bid.",
+        kind="milliseconds",
+        minimum=50,
+        maximum=60_000,
+    )
+    live_destination: str = setting(
+        "",
+        "Whose answer a live lead's vendor gets. Empty: that of the first that the lead goes to.",
+        kind="text",
+        example='"NAME"',
+    )
+    ping_paths: tuple[str, ...] = setting(
+        (),
+        "Paths of pings: put to a destination at once and recorded, never queued.",
+        kind="url_paths",
+        example='["/ping"]',
+    )
+    ping_destination: str = setting(
+        "",
+        "Who is asked to bid. Empty: live_destination, or else the source's first destination.",
+        kind="text",
+        example='"NAME"',
+    )
     reply: ReplySettings = field(default_factory=ReplySettings)
+    no_bid: NoBidSettings = field(default_factory=NoBidSettings)
     duplicates: DuplicatesSettings = field(default_factory=DuplicatesSettings)
     verify: VerificationSettings = field(default_factory=VerificationSettings)
     handshake: HandshakeSettings = field(default_factory=HandshakeSettings)

@@ -35,6 +35,7 @@ from leadkeep.models import (
     StoredRequest,
 )
 from leadkeep.states import Status, Verb
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView
 from leadkeep.store.census import Cell, Census, StoredSegment
 from leadkeep.store.deployments import DeploymentStore
 
@@ -73,6 +74,7 @@ class Store(DeploymentStore, Protocol):
         lease_ms: int,
         longest_wait_ms: int,
         worker: str,
+        among: Sequence[int] | None = None,
         probe: int | None = None,
         rates: Sequence[Rate] = (),
         deployment: int | None = None,
@@ -85,6 +87,7 @@ class Store(DeploymentStore, Protocol):
         Args:
             lease_ms: how long the lease lasts, by the boot clock.
             worker: who claims, for people.
+            among: only first tries of these deliveries. None: whatever is due.
             probe: the version at which the circuit is half open for this caller: it gets leads,
                 nobody else does. None: it is no probe.
             rates: each claim counts as an attempt that begins now; no more are given than all of
@@ -148,6 +151,36 @@ class Store(DeploymentStore, Protocol):
 
     async def next_due_at_ms(self, destination: str) -> int | None:
         """When the next pending delivery of a destination is due; None: none waits."""
+
+    # ------------------------------------------------------------ what is asked at once
+
+    async def standings(self, asks: Sequence[LiveAsk]) -> list[LiveStanding]:
+        """Where the deliveries stand that vendors wait for: one for each ask, in order.
+
+        Changes nothing. Of what is completed it has the destination's reply.
+        """
+
+    async def is_held(self, destination: str) -> bool:
+        """Whether a person lets this destination's leads wait."""
+
+    async def record_pings(self, outcomes: Sequence[PingOutcome]) -> None:
+        """Write what came of pings; the first word about a ping stays."""
+
+    async def pings(
+        self,
+        *,
+        limit: int,
+        after: int | None = None,
+        source: str | None = None,
+        ping_id: str | None = None,
+    ) -> list[PingView]:
+        """Pings and what came of them, newest first; `after` is the last `number` of a page."""
+
+    async def prune_pings(self, *, before_ms: int) -> int:
+        """Forget pings that came before this time; returns how many.
+
+        At most a few thousand per call; call again until it returns 0.
+        """
 
     # ------------------------------------------------------------ steering
 

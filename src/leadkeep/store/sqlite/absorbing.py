@@ -24,6 +24,7 @@ from leadkeep.models import (
 from leadkeep.states import Disposition, Status
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 from leadkeep.store.sqlite.likening import Kin, kin_of
+from leadkeep.store.sqlite.pinging import ping_row
 from leadkeep.store.sqlite.settling_copies import held_because
 
 _KINDS = {
@@ -92,7 +93,7 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         )
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)
-    connection.executemany(SQL["insert_notice"], map(_notice_row, batch.notices))
+    _insert_notices(connection, batch.notices)
     return AbsorbReport(
         absorbed=len(fresh),
         already_known=len(batch.leads) - len(fresh),
@@ -114,6 +115,7 @@ def _move_segment(connection: apsw.Connection, progress: SegmentProgress, now_ms
             "probes": progress.probes,
             "rejections": progress.rejections,
             "handshakes": progress.handshakes,
+            "pings": progress.pings,
             "now_ms": now_ms,
         },
     )
@@ -305,6 +307,16 @@ def _start(lead: NewLead, now_ms: int) -> tuple[str, int | None]:
     if lead.hold_reason:
         return _HELD, None
     return _PENDING, now_ms
+
+
+def _insert_notices(connection: apsw.Connection, notices: Sequence[Record]) -> None:
+    """Pings have a table of their own, since something comes of them."""
+    others = [record for record in notices if record.kind is not RecordKind.PING]
+    connection.executemany(SQL["insert_notice"], map(_notice_row, others))
+    if len(others) < len(notices):
+        pings = (record for record in notices if record.kind is RecordKind.PING)
+        rows = (ping_row(record, _uuid_text(record.lead_id)) for record in pings)
+        connection.executemany(SQL["insert_ping"], rows)
 
 
 def _notice_row(record: Record) -> tuple[Value, ...]:

@@ -4,6 +4,7 @@ Every function runs inside the caller's write transaction. Leases end by the boo
 one can set; a lease of another boot has ended.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 
 import apsw
@@ -32,6 +33,7 @@ def claim(
     longest_wait_ms: int,
     worker: str,
     clock: Clock,
+    among: Sequence[int] | None = None,
     probe: int | None = None,
     rates: Sequence[Rate] = (),
     deployment: int | None = None,
@@ -46,15 +48,16 @@ def claim(
         if not limit:
             return []
     now_ms = clock.now_us() // 1_000
-    due = connection.execute(
-        SQL["due"],
-        {
-            "destination": destination,
-            "now_ms": now_ms,
-            "longest_wait_ms": longest_wait_ms,
-            "limit": limit,
-        },
-    )
+    wanted: Bindings = {
+        "destination": destination,
+        "now_ms": now_ms,
+        "longest_wait_ms": longest_wait_ms,
+        "limit": limit,
+    }
+    if among is None:
+        due = connection.execute(SQL["due"], wanted)
+    else:
+        due = connection.execute(SQL["due_among"], {**wanted, "among": json.dumps(among)})
     claims: list[Claim] = []
     size = 0
     for delivery, fence, attempt, first_at_ms, *request in due:
@@ -66,22 +69,29 @@ def claim(
     switched_url = first_value(connection, "switched_url", {"destination": destination})
     if switched_url is not None:
         claims = [msgspec.structs.replace(one, url=switched_url) for one in claims]
-    lease = {
+    lease: Bindings = {
         "boot_id": clock.boot_id,
         "lease_until_boot_ms": clock.boottime_ms() + lease_ms,
         "worker": worker,
         "now_ms": now_ms,
     }
-    connection.executemany(
-        SQL["lease"],
-        (
-            {**lease, "delivery": one.delivery_id, "fence": one.fence, "attempt": one.attempt}
-            for one in claims
-        ),
-    )
+    leases = [
+        {**lease, "delivery": one.delivery_id, "fence": one.fence, "attempt": one.attempt}
+        for one in claims
+    ]
+    if among is None:
+        connection.executemany(SQL["lease"], leases)
+    else:
+        # Asked for by name, not found by being next: the statement itself may refuse one.
+        claims = [one for one, its in zip(claims, leases, strict=True) if _leased(connection, its)]
     if rates and claims:
         permitting.use(connection, destination, rates, used=len(claims), clock=clock)
     return claims
+
+
+def _leased(connection: apsw.Connection, lease: Bindings) -> bool:
+    connection.execute(SQL["lease"], lease)
+    return connection.changes() == 1
 
 
 def record(

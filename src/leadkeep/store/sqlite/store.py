@@ -3,7 +3,8 @@
 Writes run one after another on the writer's thread; looking runs beside them. What a transaction
 does is in the modules named after it: absorbing, delivering, operating, looking. The verbs stand
 where their callers are: `sight` looks, `dispatch` is the worker's, `desk` a person's, `helm`
-steers, `deployments` is a deployment's, `redirect` leads elsewhere than planned.
+steers, `deployments` is a deployment's, `redirect` leads elsewhere than planned, `urgent` is for
+what is asked at once.
 """
 
 from collections.abc import Sequence
@@ -21,12 +22,13 @@ from leadkeep.store.sqlite.dispatch import Dispatch
 from leadkeep.store.sqlite.hand import distinct
 from leadkeep.store.sqlite.helm import Helm
 from leadkeep.store.sqlite.redirect import Redirect
+from leadkeep.store.sqlite.urgent import Urgent
 
 _PATIENCE_MS = 500
 _CHUNKS_PER_ADOPTION = 4
 
 
-class SqliteStore(Dispatch, Desk, Helm, Slipway, Redirect):
+class SqliteStore(Dispatch, Desk, Helm, Slipway, Redirect, Urgent):
     """The queue's truth in one SQLite file. Made by `open_sqlite`; implements `Store`."""
 
     # ------------------------------------------------------------ absorbing

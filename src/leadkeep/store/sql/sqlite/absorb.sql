@@ -4,18 +4,21 @@ SELECT position FROM segments WHERE segment = :segment;
 
 -- name: segment_progress
 -- How far each known segment has been absorbed, with the journal's counts.
-SELECT segment, journal, position, finished, leads, probes, rejections, handshakes FROM segments;
+SELECT segment, journal, position, finished, leads, probes, rejections, handshakes, pings
+FROM segments;
 
 -- name: move_segment
 -- Note how far we have read; the caller has compared the old position in this transaction.
 INSERT INTO segments
-  (segment, journal, position, finished, leads, probes, rejections, handshakes, updated_at_ms)
+  (segment, journal, position, finished, leads, probes, rejections, handshakes, pings,
+   updated_at_ms)
 VALUES
-  (:segment, :journal, :position, :finished, :leads, :probes, :rejections, :handshakes, :now_ms)
+  (:segment, :journal, :position, :finished, :leads, :probes, :rejections, :handshakes, :pings,
+   :now_ms)
 ON CONFLICT (segment) DO UPDATE SET
   journal = excluded.journal, position = excluded.position, finished = excluded.finished,
   leads = excluded.leads, probes = excluded.probes, rejections = excluded.rejections,
-  handshakes = excluded.handshakes, updated_at_ms = excluded.updated_at_ms
+  handshakes = excluded.handshakes, pings = excluded.pings, updated_at_ms = excluded.updated_at_ms
 RETURNING id;
 
 -- name: widen_segment

@@ -12,8 +12,9 @@ import structlog
 
 from leadkeep.clock import Clock
 from leadkeep.destinations.base import Reply
+from leadkeep.destinations.confirmation import Confirmation
 from leadkeep.destinations.exchange import Exchange, Wire
-from leadkeep.destinations.failures import Failure, failure_of_error, failure_of_status
+from leadkeep.destinations.failures import Failure, failure_of_error
 from leadkeep.destinations.request import RequestForm
 from leadkeep.destinations.retry_after import retry_after_seconds
 from leadkeep.models import Claim
@@ -31,12 +32,13 @@ class HttpDestination:
         clock: reads the dates in `Retry-After`.
 
     Raises:
-        SettingsError: the url or a configured header cannot be used.
+        SettingsError: the url, a configured header or a condition cannot be used.
     """
 
     def __init__(self, name: str, settings: DestinationSettings, *, clock: Clock) -> None:
         self._name = name
         self._form = RequestForm(name, settings)
+        self._confirmation = Confirmation(name, settings)
         self._timeout_seconds = settings.timeout_seconds
         self._reply_max_bytes = settings.reply_max_bytes
         self._clock = clock
@@ -70,14 +72,15 @@ class HttpDestination:
 
     def _answered(self, seen: Exchange) -> Reply:
         status = seen.status or 0
-        if 200 <= status < 300:
+        failure = self._confirmation.why_not(status, seen.head, seen.body, cut=seen.cut)
+        if failure is None:
             return Reply(confirmed=True, status=status, headers=seen.head, body=seen.body)
-        return self._reply(failure_of_status(self._name, status), seen)
+        return self._reply(failure, seen)
 
     def _failed(self, error: Exception, seen: Exchange) -> Reply:
-        if seen.status is not None and not 200 <= seen.status < 300:
+        if seen.status is not None and not self._confirmation.accepts(seen.status):
             # It said no, whatever happened to the rest of its reply.
-            return self._reply(failure_of_status(self._name, seen.status), seen)
+            return self._answered(seen)
         failure = failure_of_error(self._name, error, seen, timeout_seconds=self._timeout_seconds)
         if failure.error_class == "internal":
             _log_our_own(self._name, error)

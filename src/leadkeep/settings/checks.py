@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leadkeep.settings.model import Address, Settings
-from leadkeep.settings.quantities import seconds_text, size_text
+from leadkeep.settings.policy_checks import (
+    Finding,
+    problems_of_confirmation,
+    problems_of_retry,
+)
+from leadkeep.settings.quantities import size_text
 
 _ROOM_BESIDE_BODY = 1024**2
 _ROOM_BESIDE_HEADERS = 64 * 1024
-
-Finding = tuple[tuple[str, ...], str]
-"""The keys that take part, and what is wrong with them."""
 
 
 def problems_between(settings: Settings, wrong: set[str]) -> list[str]:
@@ -115,10 +117,5 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
         key = f"destinations.{name}"
         if not destination.url:
             yield (f"{key}.url",), f"{key}.url: missing; every destination needs it"
-        retry = destination.retry
-        if retry.first_seconds > retry.longest_seconds:
-            yield (
-                (f"{key}.retry.first_seconds", f"{key}.retry.longest_seconds"),
-                f"{key}.retry.first_seconds = {seconds_text(retry.first_seconds)}: must not be "
-                f"longer than longest_seconds = {seconds_text(retry.longest_seconds)}",
-            )
+        yield from problems_of_retry(key, destination)
+        yield from problems_of_confirmation(key, destination)

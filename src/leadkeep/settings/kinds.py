@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from leadkeep.settings.allowed import Kind, toml_table
+from leadkeep.settings.outcomes import OUTCOMES
 from leadkeep.settings.places import PLACES
 from leadkeep.settings.quantities import QUANTITIES
 from leadkeep.settings.table import Row
 from leadkeep.settings.words import WORDS
 
-KINDS: Mapping[str, Kind] = {**QUANTITIES, **PLACES, **WORDS}
+KINDS: Mapping[str, Kind] = {**QUANTITIES, **PLACES, **WORDS, **OUTCOMES}
 
 MASK = "***"
 

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from leadkeep.settings.destination import DestinationSettings, RetrySettings
+from leadkeep.settings.destination import DestinationSettings
 from leadkeep.settings.installation import (
     IntakeSettings,
     JournalSettings,
     StoreSettings,
     WorkerSettings,
 )
+from leadkeep.settings.retry import RetrySettings
 from leadkeep.settings.row import Address, setting
 from leadkeep.settings.source import ReplySettings, SourceSettings
 

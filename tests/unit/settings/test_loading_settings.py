@@ -128,6 +128,27 @@ def test_forward_to_beside_a_url_of_default_is_a_mistake(loaded: Load) -> None:
             '[destinations.a]\nurl = "http://x/"\n[destinations.a.retry]\nfirst_seconds = "1h"\n',
             "must not be longer than longest_seconds",
         ),
+        (
+            '[destinations.a]\nurl = "http://x/"\n[destinations.a.retry]\nkind = "list"\n',
+            'retry.waits_seconds: missing; kind = "list" needs it',
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\n[destinations.a.retry]\nwaits_seconds = [5]\n',
+            'retry.kind: must be "list"',
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\nsuccess_statuses = [200, "404-410"]\n'
+            '[destinations.a.retry]\nterminal = ["409-499"]\n',
+            "retry.terminal: 409-499 is among destinations.a.success_statuses as well",
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\nsuccess_text = "OK"\nreply_max_bytes = 0\n',
+            "reply_max_bytes = 0 B: must be more, or success_text has nothing to judge by",
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\n[destinations.a.retry]\nterminal = ["tsl"]\n',
+            "Did you mean tls?",
+        ),
         ("intake = 5\n", "intake (file"),
         ("[sources.Big]\n", "a name must be lower-case letters"),
         ("= 1\n", "is not valid TOML"),
@@ -227,4 +248,4 @@ def test_values_are_shown_with_their_origin_in_the_order_of_the_table(loaded: Lo
     assert lines["intake.max_body_bytes"] == ('"10 MiB"', "default")
     assert lines["intake.tls_key"] == ("", "default")
     first, *_, last = lines
-    assert (first, last) == ("data", "destinations.crm.retry.age_seconds")
+    assert (first, last) == ("data", "destinations.crm.retry.terminal")

@@ -1,9 +1,9 @@
 """How fast a backlog goes to a destination, each outcome durable, beside the bare HTTP client.
 
 `bin/benchmark drain [--short] [--leads 100000] [--rounds 3] [--json FILE]`: leads wait in the
-store; a worker as in `leadkeep serve` delivers them to a fast destination in another process. Before
-and after each drain the bare client posts the same lead to the same server. It fails if a lead was
-not completed, or if fewer requests came than leads.
+store; a worker as in `leadkeep serve` delivers them to a fast destination in another process.
+Before and after each drain the bare client posts the same lead to the same server. It fails if a
+lead was not completed, or if fewer requests came than leads.
 """
 
 import argparse

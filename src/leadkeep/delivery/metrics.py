@@ -40,6 +40,16 @@ LEASES_LOST = Counter(
 RESCUED = Counter(
     "leadkeep_delivery_rescued_total", "Deliveries taken back from workers that were not heard of."
 )
+CIRCUIT = Gauge(
+    "leadkeep_delivery_circuit",
+    "1 for the state that a destination's circuit is in: closed, open, half_open or ramping.",
+    ["destination", "state"],
+)
+CIRCUIT_MOVES = Counter(
+    "leadkeep_delivery_circuit_moves_total",
+    "Moves of circuits by this worker, by destination and the state moved to.",
+    ["destination", "state"],
+)
 
 
 def error_label(error_class: str) -> str:

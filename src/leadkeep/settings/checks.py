@@ -12,7 +12,7 @@ from leadkeep.settings.policy_checks import (
     problems_of_confirmation,
     problems_of_retry,
 )
-from leadkeep.settings.quantities import size_text
+from leadkeep.settings.quantities import seconds_text, size_text
 
 _ROOM_BESIDE_BODY = 1024**2
 _ROOM_BESIDE_HEADERS = 64 * 1024
@@ -119,3 +119,10 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
             yield (f"{key}.url",), f"{key}.url: missing; every destination needs it"
         yield from problems_of_retry(key, destination)
         yield from problems_of_confirmation(key, destination)
+        first, longest = destination.breaker.probe_first_seconds, "probe_longest_seconds"
+        if first > destination.breaker.probe_longest_seconds:
+            yield (
+                (f"{key}.breaker.probe_first_seconds", f"{key}.breaker.{longest}"),
+                f"{key}.breaker.probe_first_seconds = {seconds_text(first)}: must not be longer "
+                f"than {longest} = {seconds_text(destination.breaker.probe_longest_seconds)}",
+            )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from leadkeep.settings.retry import RetrySettings
 from leadkeep.settings.row import setting
 from leadkeep.settings.statuses import StatusRange
+from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class DestinationSettings:
         maximum=600,
     )
     concurrency: int = setting(
-        16, "Deliveries under way at once.", kind="count", minimum=1, maximum=1_000
+        16, "Deliveries under way at once, in each worker.", kind="count", minimum=1, maximum=1_000
     )
     reply_max_bytes: int = setting(
         16 * 1024, "This much of the reply is recorded.", kind="size", minimum=0, maximum=1024**2
@@ -63,3 +64,5 @@ class DestinationSettings:
         example='{ Authorization = { env = "CRM_AUTHORIZATION" } }',
     )
     retry: RetrySettings = field(default_factory=RetrySettings)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    rate: RateSettings = field(default_factory=RateSettings)

@@ -10,8 +10,9 @@ import apsw
 
 from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
-from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
+from leadkeep.store.sqlite import permitting, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
 
 CLAIM_BYTES = 32 * 1024 * 1024
@@ -29,10 +30,18 @@ def claim(
     longest_wait_ms: int,
     worker: str,
     clock: Clock,
+    probe: int | None = None,
+    rates: Sequence[Rate] = (),
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
     if first_row(connection, "destination_is_held", {"destination": destination}):
         return []
+    if steering.is_shut(connection, destination, probe=probe):
+        return []
+    if rates:
+        limit = min(limit, permitting.left(connection, destination, rates, clock=clock))
+        if not limit:
+            return []
     now_ms = clock.now_us() // 1_000
     due = connection.execute(
         SQL["due"],
@@ -64,6 +73,8 @@ def claim(
             for one in claims
         ),
     )
+    if rates and claims:
+        permitting.use(connection, destination, rates, used=len(claims), clock=clock)
     return claims
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.store.sqlite import delivering, operating
 from leadkeep.store.sqlite.hand import Hand
 
@@ -12,7 +12,15 @@ class Dispatch(Hand):
     """Leases go out and outcomes come in, each call one transaction."""
 
     async def claim(
-        self, destination: str, *, limit: int, lease_ms: int, longest_wait_ms: int, worker: str
+        self,
+        destination: str,
+        *,
+        limit: int,
+        lease_ms: int,
+        longest_wait_ms: int,
+        worker: str,
+        probe: int | None = None,
+        rates: Sequence[Rate] = (),
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first; see `Store.claim`."""
         return await self._writer.transact(
@@ -24,6 +32,8 @@ class Dispatch(Hand):
                 longest_wait_ms=longest_wait_ms,
                 worker=worker,
                 clock=self._clock,
+                probe=probe,
+                rates=rates,
             )
         )
 

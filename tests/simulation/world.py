@@ -62,6 +62,8 @@ class Try(NamedTuple):
     """Seconds since the beginning."""
     delivery: int
     confirmed: bool
+    beside: int
+    """How many others were under way when it began."""
 
 
 @dataclass
@@ -77,7 +79,8 @@ class Scripted:
 
     async def attempt(self, claim: Claim) -> Reply:
         answer = self.script(self.clock.seconds, claim)
-        self.tries.append(Try(self.clock.seconds, claim.delivery_id, answer.reply.confirmed))
+        confirmed = answer.reply.confirmed
+        self.tries.append(Try(self.clock.seconds, claim.delivery_id, confirmed, self.under_way))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
@@ -99,12 +102,11 @@ class Scripted:
     def tries_of_each(self) -> Counter[int]:
         return Counter(one.delivery for one in self.tries)
 
-    def longest_pause(self, *, until: float | None = None) -> float:
+    def longest_pause(self) -> float:
         """The longest time in which a lead that was not delivered yet was not tried."""
         times: dict[int, list[float]] = defaultdict(list)
         for one in self.tries:
-            if until is None or one.at < until:
-                times[one.delivery].append(one.at)
+            times[one.delivery].append(one.at)
         pauses = (b - a for each in times.values() for a, b in pairwise(each))
         return max(pauses, default=0.0)
 
@@ -115,6 +117,10 @@ class Scripted:
             if one.confirmed:
                 first.setdefault(one.delivery, one.at)
         return first
+
+    def first_confirmed(self, after: float) -> Try:
+        """The first confirmed try that began at or after this moment."""
+        return next(one for one in self.tries if one.confirmed and one.at >= after)
 
     def busiest_second(self, start: float = 0.0, end: float = float("inf")) -> int:
         """The most tries that began within one second."""
@@ -147,12 +153,24 @@ class World:
             within: fail after so many seconds of virtual time.
         """
         ends = self.clock.seconds + within
-        while True:
-            counts = await self.store.counts()
-            if not counts[Status.PENDING] + counts[Status.PROCESSING]:
-                return
+        while counts := await self._unsettled():
             assert self.clock.seconds < ends, f"not settled after {within} s: {counts}"
-            await asyncio.sleep(1)
+            await self._another_try(until=ends)
+
+    async def _unsettled(self) -> Mapping[Status, int]:
+        """What is there, if some of it is pending or processing."""
+        counts = await self.store.counts()
+        return counts if counts[Status.PENDING] + counts[Status.PROCESSING] else {}
+
+    async def _another_try(self, *, until: float) -> None:
+        """Wait for an attempt to be made, and for its outcome to be recorded."""
+        before = self._tries_made()
+        while self._tries_made() == before and self.clock.seconds < until:
+            await asyncio.sleep(5)
+        await asyncio.sleep(5)
+
+    def _tries_made(self) -> int:
+        return sum(len(one.tries) for one in self.destinations.values())
 
     async def clock_reaches(self, seconds: float) -> None:
         """Let time pass until then."""

@@ -231,7 +231,7 @@ class Circuit(msgspec.Struct, frozen=True, gc=False):
     """OPEN: until the next probe. HALF_OPEN: until another may take the probe over. RAMPING: until
     the next step. Negative: it has been due for so long."""
     openings: int = 0
-    """How many openings and failed probes in a row, since it was last CLOSED."""
+    """How many openings and failed probes in a row, without a lead confirmed in between."""
     ramp_limit: int = 0
     """RAMPING: so many deliveries at once, per worker."""
     reason: str = ""

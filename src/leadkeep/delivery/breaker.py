@@ -2,7 +2,7 @@
 
 Each worker judges by its own recent attempts; what it decides becomes true for all workers by a
 compare-and-set in the store. A lead that is itself the trouble opens nothing: a refusal (4xx) never
-counts, and a row of failures counts different leads.
+counts, and a row of failures counts different leads, unless the destination was not even reached.
 """
 
 from enum import Enum
@@ -16,6 +16,7 @@ from leadkeep.states import CircuitState, Status
 OUR_OWN_FAULTS = frozenset({"interrupted", "internal", "unsendable"})
 """Classes of error that say nothing about the destination."""
 
+_NOT_REACHED = frozenset({"dns", "connect", "tls"})
 _CUT_OFF = frozenset({"timeout", "reset", "malformed_reply"})
 _LARGEST_EXPONENT = 16
 
@@ -25,8 +26,10 @@ class Sign(Enum):
 
     WORKS = "works"
     """It confirmed a lead."""
+    AWAY = "away"
+    """It could not be reached: no lead can be the cause."""
     FAILS = "fails"
-    """The network, a timeout, a 5xx, or a 4xx that asks to come again."""
+    """A broken exchange, a timeout, a 5xx, or a 4xx that asks to come again."""
     DOUBTFUL = "doubtful"
     """It answered, but not with a confirmation: counts in a row, not for the ratio."""
     REFUSES = "refuses"
@@ -39,13 +42,13 @@ class Seen(NamedTuple):
     """What one worker has seen of a destination since its circuit last changed its state."""
 
     in_a_row: int = 0
-    """Different leads that failed since the last confirmation."""
+    """Failures since the last confirmation; those of one lead count once, unless it was AWAY."""
     tries: int = 0
     """Attempts within the window."""
     failures: int = 0
     """Of these, failed."""
     failing: int = 0
-    """Different leads among the failures."""
+    """The failures, counted in the same way."""
     confirmed: int = 0
     """Confirmations since the circuit last moved."""
     last_words: str = ""
@@ -58,6 +61,8 @@ def sign_of(outcome: Outcome) -> Sign:
         return Sign.WORKS
     if outcome.error_class in OUR_OWN_FAULTS:
         return Sign.NOTHING
+    if outcome.error_class in _NOT_REACHED:
+        return Sign.AWAY
     if is_refusal(outcome.response_status):
         return Sign.REFUSES
     status = outcome.response_status
@@ -69,8 +74,8 @@ def sign_of(outcome: Outcome) -> Sign:
 def why_open(seen: Seen, policy: BreakerSettings) -> str:
     """Why a closed or ramping circuit must open, in words; empty: it need not."""
     if seen.in_a_row >= policy.consecutive_failures:
-        leads = "lead" if seen.in_a_row == 1 else "leads in a row"
-        return f"{seen.in_a_row} {leads} failed: {seen.last_words}"
+        tries = "try" if seen.in_a_row == 1 else "tries in a row"
+        return f"{seen.in_a_row} {tries} failed: {seen.last_words}"
     if (
         seen.tries >= policy.minimum_tries
         and seen.failures >= policy.failure_ratio * seen.tries
@@ -80,11 +85,17 @@ def why_open(seen: Seen, policy: BreakerSettings) -> str:
     return ""
 
 
+def works_meanwhile(circuit: Circuit, seen: Seen) -> bool:
+    """True if a lead was confirmed since a circuit that is ramping was open."""
+    return circuit.openings == 0 or seen.tries > seen.failures
+
+
 def opened(
     circuit: Circuit,
     reason: str,
     policy: BreakerSettings,
     *,
+    anew: bool = False,
     asked_seconds: float = 0,
     owner: str,
     drawn: float = 0,
@@ -92,11 +103,12 @@ def opened(
     """Open a circuit, or open it again; each time in a row the next probe is further off.
 
     Args:
+        anew: a lead was confirmed since it last opened: this is the first time in a row.
         asked_seconds: how long the destination itself asked to be left alone.
         drawn: a number in [0, 1), which takes up to half of the wait away: a destination that
             comes and goes in step with the probes would never be met.
     """
-    openings = circuit.openings + 1
+    openings = 1 if anew else circuit.openings + 1
     wait = policy.probe_first_seconds * 2 ** min(openings - 1, _LARGEST_EXPONENT)
     wait = min(wait, policy.probe_longest_seconds) * (1 - drawn / 2)
     wait = max(wait, min(asked_seconds, policy.probe_longest_seconds))
@@ -132,13 +144,17 @@ def not_probed(circuit: Circuit, policy: BreakerSettings, *, owner: str) -> Circ
 
 
 def ramping(
-    circuit: Circuit, policy: BreakerSettings, *, concurrency: int, owner: str
+    circuit: Circuit, policy: BreakerSettings, *, confirmed: bool, concurrency: int, owner: str
 ) -> CircuitMove:
-    """Begin to ramp: the probe worked."""
+    """Begin to ramp: the probe worked.
+
+    Args:
+        confirmed: it delivered a lead; then the row of openings has ended.
+    """
     return CircuitMove(
         CircuitState.RAMPING,
         due_in_ms=_step_ms(policy, concurrency),
-        openings=circuit.openings,
+        openings=0 if confirmed else circuit.openings,
         ramp_limit=1,
         reason=circuit.reason,
         owner=owner,

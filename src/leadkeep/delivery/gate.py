@@ -17,6 +17,7 @@ from leadkeep.delivery.board import Board
 from leadkeep.delivery.breaker import Sign
 from leadkeep.delivery.recent import Recent
 from leadkeep.delivery.shared_circuit import SharedCircuit
+from leadkeep.delivery.suspects import Suspects
 from leadkeep.destinations.retry_after import retry_after_of
 from leadkeep.errors import StoreUnavailable
 from leadkeep.models import CircuitMove, Claim, Rate
@@ -28,7 +29,8 @@ from leadkeep.store.base import Store
 PROBE_LEASE_BEYOND_TIMEOUT_MS = 5_000
 """A prober that is not heard of for so long after its attempt's deadline is taken for dead."""
 SHORTEST_REST_SECONDS = 0.02
-BAD_LEADS_KEPT = 1_000
+
+_COUNTED = frozenset({Sign.AWAY, Sign.FAILS, Sign.DOUBTFUL})
 
 AskHealth = Callable[[], Awaitable[str]]
 """Says what is wrong with a destination; empty: it is well."""
@@ -83,13 +85,10 @@ class Gate:
         self.on_change: Callable[[], None] = lambda: None
         """Called when what may be claimed has changed."""
         self._recent = Recent(round(self._policy.window_seconds * 1_000))
-        self._bad_leads: dict[int, None] = {}
-        """Leads that opened a ramping circuit: one that does so again is itself the trouble."""
+        self._suspects = Suspects()
         self._probe: int | None = None
         """The version at which the probe is ours."""
         self._probe_claim: tuple[int, int] | None = None
-        self._hastens = False
-        """Leads that waited while it did not work have yet to be made due."""
         self._circuit = SharedCircuit(
             destination,
             store=store,
@@ -165,22 +164,25 @@ class Gate:
     def _weigh(self, finished: Finished, sign: Sign) -> None:
         claim, outcome = finished
         asked = retry_after_of(outcome.response_headers, now_us=self._clock.now_us()) or 0.0
+        counts = sign in _COUNTED
+        if counts and sign is not Sign.AWAY:
+            confirmed = self._recent.confirmed_ever
+            if self._suspects.fails(claim.delivery_id, confirmed=confirmed):
+                sign, counts = Sign.REFUSES, False
         if self._probe_claim == (claim.delivery_id, claim.fence):
             self._judge_probe(sign, outcome.error_message, asked)
             return
         now_ms = self._clock.boottime_ms()
         began_ms = now_ms - outcome.duration_ms
-        counts = sign is Sign.FAILS or sign is Sign.DOUBTFUL
         if self.is_shut or not counts or began_ms < self._circuit.since_boot_ms:
             return
         self._recent.fails(claim.delivery_id, sign, outcome.error_message, now_ms=now_ms)
-        reason = breaker.why_open(self._recent.seen(), self._policy)
-        if not reason and self._circuit.now.state is CircuitState.RAMPING:
-            if claim.delivery_id in self._bad_leads:
-                return
-            self._note_bad_lead(claim.delivery_id)
-            reason = outcome.error_message
-        if reason:
+        seen = self._recent.seen()
+        reason = breaker.why_open(seen, self._policy)
+        if self._circuit.now.state is CircuitState.RAMPING:
+            anew = breaker.works_meanwhile(self._circuit.now, seen)
+            self._open(reason or outcome.error_message, asked, anew=anew)
+        elif reason:
             self._open(reason, asked)
 
     def _judge_probe(self, sign: Sign, words: str, asked_seconds: float) -> None:
@@ -188,10 +190,14 @@ class Gate:
             self._give_probe_back()
         elif sign in {Sign.WORKS, Sign.REFUSES}:
             # It answered as it would in good days.
+            confirmed = sign is Sign.WORKS and self._ask_health is None
+            if confirmed:
+                self._recent.works()
             self._circuit.decide(
                 breaker.ramping(
                     self._circuit.now,
                     self._policy,
+                    confirmed=confirmed,
                     concurrency=self._concurrency,
                     owner=self._worker,
                 )
@@ -199,12 +205,13 @@ class Gate:
         else:
             self._open(words, asked_seconds)
 
-    def _open(self, reason: str, asked_seconds: float) -> None:
+    def _open(self, reason: str, asked_seconds: float, *, anew: bool = False) -> None:
         self._circuit.decide(
             breaker.opened(
                 self._circuit.now,
                 reason,
                 self._policy,
+                anew=anew,
                 asked_seconds=asked_seconds,
                 owner=self._worker,
                 drawn=self._random(),
@@ -215,11 +222,6 @@ class Gate:
         self._circuit.decide(
             breaker.not_probed(self._circuit.now, self._policy, owner=self._worker)
         )
-
-    def _note_bad_lead(self, delivery_id: int) -> None:
-        self._bad_leads[delivery_id] = None
-        if len(self._bad_leads) > BAD_LEADS_KEPT:
-            del self._bad_leads[next(iter(self._bad_leads))]
 
     # ------------------------------------------------------------ moving
 
@@ -246,7 +248,7 @@ class Gate:
                 await self._ramp_on(busy)
             elif self._circuit.is_shut and self._probe is None and self._circuit.due_in_ms <= 0:
                 waits_for_probe = not await self._begin_probe(busy)
-            if self._hastens:
+            if self._circuit.now.state is CircuitState.RAMPING:
                 await self._hasten()
         self._circuit.rest(waits_for_probe=waits_for_probe)
 
@@ -306,19 +308,20 @@ class Gate:
             self._judge_probe(Sign.FAILS if fault else Sign.WORKS, fault, 0.0)
 
     async def _hasten(self) -> None:
-        """It works again: what failed while it did not must not wait out its retry."""
+        """It works again: what failed while it did not must not wait out its retry.
+
+        Again and again while it ramps: tries that began before may end and be recorded later.
+        """
         hastened = 0
         since_ms = self._circuit.now.since_ms
         while some := await self._store.hasten(self._destination, tried_before_ms=since_ms):
             hastened += some
-        self._hastens = False
         circuit_log.hastened(self._destination, hastened)
 
     def _has_moved(self, anew: bool) -> None:
         self._probe = self._probe_claim = None
         if anew:
             self._recent.forget()
-            self._hastens = self._circuit.now.state is CircuitState.RAMPING
         else:
             self._recent.next_step()
         self._changed()

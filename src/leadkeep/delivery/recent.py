@@ -31,11 +31,19 @@ class Recent:
         self._began_ms = 0
         self._run: set[int] = set()
         self._failing: dict[int, int] = {}
-        """delivery → when it last failed, oldest first."""
+        """delivery → when it last failed, oldest first; a negative number for each time away."""
+        self._times_away = 0
         self._confirmed = 0
         self._failed = 0
         self._confirmed_since = 0
+        self._confirmed_before = 0
+        """Confirmations that are in no counter of the present any more."""
         self._last_words = ""
+
+    @property
+    def confirmed_ever(self) -> int:
+        """How many leads this worker has seen confirmed."""
+        return self._confirmed_before + self._confirmed
 
     def works(self) -> None:
         """A lead was confirmed."""
@@ -46,17 +54,22 @@ class Recent:
     def fails(self, delivery_id: int, sign: Sign, words: str, *, now_ms: int) -> None:
         """A lead was not confirmed."""
         self._last_words = words
-        self._run.add(delivery_id)
-        if sign is Sign.FAILS:
+        culprit = delivery_id
+        if sign is Sign.AWAY:
+            self._times_away += 1
+            culprit = -self._times_away
+        self._run.add(culprit)
+        if sign is not Sign.DOUBTFUL:
             self._failed += 1
-            self._failing.pop(delivery_id, None)
-            self._failing[delivery_id] = now_ms
+            self._failing.pop(culprit, None)
+            self._failing[culprit] = now_ms
 
     def turn(self, now_ms: int) -> None:
         """Time has passed: forget what has left the window."""
         if now_ms - self._began_ms >= self._window_ms // _SLOTS:
             self._slots.append(_Slot(now_ms, self._confirmed, self._failed))
             self._confirmed_since += self._confirmed
+            self._confirmed_before += self._confirmed
             self._began_ms, self._confirmed, self._failed = now_ms, 0, 0
         oldest_ms = now_ms - self._window_ms
         while self._slots and self._slots[0].until_ms <= oldest_ms:
@@ -83,6 +96,7 @@ class Recent:
 
     def forget(self) -> None:
         """The circuit has changed its state: everything counts from here."""
+        self._confirmed_before += self._confirmed
         self._slots.clear()
         self._run.clear()
         self._failing.clear()

@@ -16,7 +16,7 @@ class BreakerSettings:
     )
     consecutive_failures: int = setting(
         5,
-        "So many different leads failing in a row open the circuit.",
+        "So many failures in a row open it; one lead counts once, unless nothing was reached.",
         kind="count",
         minimum=1,
         maximum=10_000,

@@ -120,7 +120,7 @@ class Store(Protocol):
     async def hasten(self, destination: str, *, tried_before_ms: int) -> int:
         """Make leads due now that wait for another try because their destination did not work.
 
-        Those whose last try was recorded before `tried_before_ms` and was no refusal of the lead
+        Those whose last try began before `tried_before_ms` and was no refusal of the lead
         itself (a 4xx other than 408, 425, 429). Returns how many; at most a few thousand per
         call, the earliest due first: call again until it returns 0.
         """

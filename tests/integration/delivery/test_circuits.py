@@ -118,7 +118,7 @@ async def test_leads_of_a_destination_that_is_down_wait_without_using_up_tries(
     assert len(brain.requests) <= 5 + 2 * 4, "what was under way when it opened may end"
     assert tried[0] == 300 - len(set(keys_of(brain.requests)))
     found = await circuit(bench)
-    assert found.reason == "5 leads in a row failed: brain answered 503 Service Unavailable"
+    assert found.reason == "5 tries in a row failed: brain answered 503 Service Unavailable"
     assert await events(bench) == ["opened"]
 
 
@@ -154,6 +154,17 @@ async def test_one_lead_that_always_fails_stops_no_other(
             await bench.add_leads(50)
             await eventually(lambda: _completed(bench, 50))
     assert await events(bench) == []
+
+
+async def test_one_lead_is_enough_to_find_a_destination_away_and_back(bench: Workbench) -> None:
+    """With few leads the retry's waits would grow to minutes: a probe comes sooner."""
+    async with raw_server(replies(OK)) as server:
+        port = server.port
+    await bench.add_leads(1)
+    async with bench.running({"brain": f"http://127.0.0.1:{port}"}):
+        await eventually(state_is(bench, OPEN))
+        async with raw_server(replies(OK), port=port):
+            await eventually(bench.all_completed)
 
 
 async def test_refusals_of_leads_stop_no_other(bench: Workbench, brain: Application) -> None:

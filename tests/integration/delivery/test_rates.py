@@ -13,8 +13,9 @@ async def test_several_workers_together_keep_to_a_rate(bench: Workbench) -> None
         rates = {"brain": {"per_hour": 25}}
         async with several_workers(bench, {"brain": server.url}, 3, rates=rates) as workers:
             await eventually(lambda: len(server.requests) == 25)
-            for worker in workers * 5:
-                worker.wake()
+            for _ in range(5):
+                for worker in workers:
+                    worker.wake()
             await eventually(lambda: _waits(bench, 35))
         assert len(server.requests) == 25
     assert {one.attempts for one in await bench.deliveries()} == {0, 1}

@@ -11,11 +11,13 @@ from leadkeep.delivery import breaker
 from leadkeep.delivery.breaker import Seen, Sign, sign_of, why_open
 from leadkeep.delivery.recent import Recent
 from leadkeep.delivery.retry import is_refusal
+from leadkeep.delivery.suspects import KEPT, Suspects
 from leadkeep.models import Circuit, CircuitMove, Outcome
 from leadkeep.settings.steering import BreakerSettings
 from leadkeep.states import CircuitState, Status
 
 POLICY = BreakerSettings()
+REACHED = [sign for sign in Sign if sign is not Sign.AWAY]
 OPEN = Circuit(CircuitState.OPEN, version=1, openings=1, reason="no connection")
 
 
@@ -40,9 +42,14 @@ def outcome(answered: int | None, error_class: str, **changes: Any) -> Outcome:
 # ---------------------------------------------------------------- signs
 
 
-@pytest.mark.parametrize("error", ["dns", "connect", "tls", "timeout", "reset", "malformed_reply"])
-def test_the_network_and_timeouts_are_failures(error: str) -> None:
+@pytest.mark.parametrize("error", ["timeout", "reset", "malformed_reply"])
+def test_broken_exchanges_and_timeouts_are_failures(error: str) -> None:
     assert sign_of(outcome(None, error)) is Sign.FAILS
+
+
+@pytest.mark.parametrize("error", ["dns", "connect", "tls"])
+def test_what_cannot_be_reached_is_away(error: str) -> None:
+    assert sign_of(outcome(None, error)) is Sign.AWAY
 
 
 @pytest.mark.parametrize("status", range(300, 600))
@@ -81,7 +88,7 @@ def recent(*signs: tuple[int, Sign], window_ms: int = 30_000) -> Seen:
     for now_ms, (lead, sign) in enumerate(signs):
         if sign is Sign.WORKS:
             seen.works()
-        elif sign in {Sign.FAILS, Sign.DOUBTFUL}:
+        elif sign in {Sign.AWAY, Sign.FAILS, Sign.DOUBTFUL}:
             seen.fails(lead, sign, "no connection", now_ms=now_ms)
     return seen.seen()
 
@@ -89,7 +96,7 @@ def recent(*signs: tuple[int, Sign], window_ms: int = 30_000) -> Seen:
 def test_it_opens_when_enough_leads_fail_in_a_row() -> None:
     failures = [(lead, Sign.FAILS) for lead in range(5)]
     assert why_open(recent(*failures[:4]), POLICY) == ""
-    assert why_open(recent(*failures), POLICY) == "5 leads in a row failed: no connection"
+    assert why_open(recent(*failures), POLICY) == "5 tries in a row failed: no connection"
     broken_row = [*failures[:4], (9, Sign.WORKS), *failures[:4]]
     assert why_open(recent(*broken_row), POLICY) == ""
 
@@ -108,7 +115,12 @@ def test_it_opens_when_too_large_a_share_fails() -> None:
     assert why_open(recent(*every_third), POLICY) == ""
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(Sign)), max_size=200))
+def test_one_lead_that_reaches_nothing_opens_it() -> None:
+    assert why_open(recent(*[(1, Sign.AWAY)] * 4), POLICY) == ""
+    assert why_open(recent(*[(1, Sign.AWAY)] * 5), POLICY)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(REACHED)), max_size=200))
 def test_fewer_leads_than_the_limit_never_open_it(signs: list[tuple[int, Sign]]) -> None:
     assert why_open(recent(*signs), POLICY) == ""
 
@@ -151,6 +163,22 @@ def test_the_window_counts_what_is_in_it_and_at_most_a_slot_more(
     assert sum(not each[2] for each in surely) <= found.failures
     assert found.failures <= sum(not each[2] for each in perhaps)
     assert found.failing == len({each[1] for each in surely if not each[2]})
+
+
+def test_a_lead_that_fails_before_and_after_others_work_is_itself_the_trouble() -> None:
+    suspects = Suspects()
+    assert [suspects.fails(lead, confirmed=0) for lead in (1, 2, 1)] == [False] * 3
+    assert [suspects.fails(lead, confirmed=5) for lead in (1, 3, 3)] == [True, False, False]
+    assert suspects.fails(1, confirmed=5), "it stays so"
+    assert suspects.fails(2, confirmed=6)
+
+
+def test_suspects_are_forgotten_at_last() -> None:
+    suspects = Suspects()
+    for lead in range(KEPT + 1):
+        suspects.fails(lead, confirmed=0)
+    assert not suspects.fails(0, confirmed=1)
+    assert suspects.fails(KEPT, confirmed=1)
 
 
 # ---------------------------------------------------------------- probing
@@ -208,6 +236,18 @@ def test_a_wait_for_a_probe_is_drawn_and_never_shorter_than_half_or_than_was_ask
     assert least - 1 <= move.due_in_ms <= max(whole, least) + 1
 
 
+def test_a_lead_confirmed_in_between_ends_a_row_of_openings() -> None:
+    long_open = Circuit(CircuitState.HALF_OPEN, 9, openings=12)
+    works = breaker.ramping(long_open, POLICY, confirmed=True, concurrency=16, owner="w")
+    healthy = breaker.ramping(long_open, POLICY, confirmed=False, concurrency=16, owner="w")
+    assert (works.openings, healthy.openings) == (0, 12)
+    assert breaker.works_meanwhile(as_circuit(works), Seen())
+    assert not breaker.works_meanwhile(as_circuit(healthy), Seen(tries=1, failures=1))
+    assert breaker.works_meanwhile(as_circuit(healthy), Seen(tries=2, failures=1))
+    again = breaker.opened(as_circuit(healthy), "why", POLICY, anew=True, owner="w")
+    assert (again.openings, again.due_in_ms) == (1, 1_000)
+
+
 def test_a_probe_that_came_to_nothing_is_no_opening() -> None:
     move = breaker.not_probed(OPEN, POLICY, owner="w")
     assert (move.state, move.openings, move.due_in_ms) == (CircuitState.OPEN, 1, 1_000)
@@ -219,7 +259,7 @@ def test_a_probe_that_came_to_nothing_is_no_opening() -> None:
 
 def ramp(policy: BreakerSettings, concurrency: int) -> tuple[list[int], int, CircuitMove]:
     """Limits of the steps, their whole duration, and the move that ends the ramp."""
-    move = breaker.ramping(OPEN, policy, concurrency=concurrency, owner="w")
+    move = breaker.ramping(OPEN, policy, confirmed=False, concurrency=concurrency, owner="w")
     limits, took_ms = [], 0
     while move.state is CircuitState.RAMPING:
         limits.append(move.ramp_limit)
@@ -297,5 +337,7 @@ def test_confirmations_of_the_step_before_do_not_count_for_the_next() -> None:
     seen.works()
     seen.turn(20_000)
     assert seen.seen().confirmed == 1
+    assert seen.confirmed_ever == 3
     seen.forget()
     assert seen.seen() == Seen(last_words="")
+    assert seen.confirmed_ever == 3

@@ -60,7 +60,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT d.id
 FROM deliveries AS d CROSS JOIN attempts AS a ON a.delivery = d.id AND a.fence = d.fence
 WHERE d.status = 'pending' AND d.destination = :destination AND d.next_attempt_at_ms > :now_ms
-  AND a.recorded_at_ms < :tried_before_ms
+  AND a.started_at_ms < :tried_before_ms
   AND NOT (ifnull(a.response_status, 0) BETWEEN 400 AND 499
            AND a.response_status NOT IN (408, 425, 429))
 ORDER BY d.next_attempt_at_ms LIMIT :limit;

@@ -48,7 +48,7 @@ def insert(shell: apsw.Connection, **columns: object) -> None:
     marks = ", ".join("?" for _ in row)
     shell.execute(
         f"INSERT INTO circuits ({', '.join(row)}) VALUES ({marks})",
-        tuple(row.values()),  # type: ignore[arg-type]
+        tuple(row.values()),
     )
 
 

@@ -116,9 +116,14 @@ class Lane:
         return self._gate.room(busy=self._under_way + waiting, ahead=ahead)
 
     def put(self, claims: Sequence[Claim]) -> None:
-        """Have these delivered."""
+        """Have these delivered, unless the gate has shut since they were asked for."""
         self._leases.hold(claims)
+        is_probe = self._gate.probe is not None
         self._gate.claimed(claims)
+        if self._gate.is_shut and not is_probe:
+            self._unwanted += claims
+            self._awake.set()
+            return
         for claim in claims:
             self._backlog.put_nowait(claim)
 

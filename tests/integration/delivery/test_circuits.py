@@ -25,6 +25,7 @@ BUSY = b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy"
 REFUSED = b"HTTP/1.1 422 X\r\nContent-Length: 2\r\n\r\nno"
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 HALF_OPEN, RAMPING = CircuitState.HALF_OPEN, CircuitState.RAMPING
+OPENED = CircuitMove(OPEN, due_in_ms=60_000, openings=1)
 FAR_OFF = RetrySettings(first_seconds=900.0, longest_seconds=900.0)
 """A lead that failed waits for minutes."""
 SLOW_RAMP = BreakerSettings(
@@ -120,6 +121,32 @@ async def test_leads_of_a_destination_that_is_down_wait_without_using_up_tries(
     found = await circuit(bench)
     assert found.reason == "5 tries in a row failed: brain answered 503 Service Unavailable"
     assert await events(bench) == ["opened"]
+
+
+async def test_what_was_claimed_ahead_goes_back_untried(bench: Workbench) -> None:
+    """A fast destination has hundreds of claims waiting in its lane when it breaks."""
+    in_vain = 0
+
+    async def break_at_last(visit: Visit) -> None:
+        nonlocal in_vain
+        while await visit.request():
+            breaks = len(server.requests) > 600
+            in_vain += breaks
+            await visit.send(BUSY if breaks else OK)
+
+    never = BreakerSettings(probe_first_seconds=60.0)
+    async with raw_server(break_at_last) as server:
+        await bench.add_leads(1_500)
+        async with bench.running({"brain": server.url}, breaker=never, concurrency=2):
+            await eventually(state_is(bench, OPEN))
+            await eventually(lambda: _waits(bench, 900))
+    assert in_vain <= 5 + 2 * 2
+    tried = Counter(one.attempts for one in await bench.deliveries())
+    assert tried[0] == 1_500 - len(set(keys_of(server.requests)))
+
+
+async def _waits(bench: Workbench, count: int) -> bool:
+    return await bench.count(Status.PENDING) == count
 
 
 async def test_a_destination_that_comes_back_gets_everything_and_its_circuit_closes(
@@ -387,6 +414,25 @@ async def test_a_failure_while_ramping_opens_it_again(bench: Workbench, brain: A
     assert len(brain.requests) <= 2
     assert await events(bench) == ["reopened"]
     assert (await circuit(bench)).openings == 4
+
+
+async def test_what_began_before_it_opened_does_not_open_it_again(
+    bench: Workbench, brain: Application
+) -> None:
+    brain.answers.clear()
+    await bench.add_leads(3)
+    async with bench.running({"brain": brain.url}, retry=FAR_OFF, breaker=SLOW_RAMP):
+        await eventually(lambda: brain.under_way == 3)
+        await bench.store.move_circuit("brain", 0, OPENED)
+        await bench.store.move_circuit("brain", 1, CircuitMove(RAMPING, ramp_limit=1, openings=1))
+        await eventually(lambda: metrics.CIRCUIT.labels("brain", "ramping")._value.get() == 1)
+        brain.reply = BUSY
+        brain.answers.set()
+        await eventually(lambda: _waits(bench, 3))
+        brain.reply = OK
+        # Nor do they wait out their retry: they failed before it worked again.
+        await eventually(bench.all_completed)
+        assert (await circuit(bench)).version == 2
 
 
 async def test_a_lead_that_itself_fails_does_not_keep_a_circuit_from_closing(

@@ -19,6 +19,8 @@ RETRY_AFTER_SPREAD = 0.1
 wait: a destination asks all of them at once."""
 
 _TRY_AGAIN_STATUSES = frozenset({408, 425, 429})
+_TO_MEND = frozenset({"refused", "unsendable"})
+"""Classes of error that say of a lead what a 4xx says."""
 _LARGEST_EXPONENT = 64
 
 
@@ -101,7 +103,7 @@ def terminal_by(reply: Reply, policy: RetrySettings) -> str:
 def needs_mending(reply: Reply) -> bool:
     """True if the request itself is found wrong: until somebody mends something, tries only make
     noise."""
-    return is_refusal(reply.status) or reply.error_class == "unsendable"
+    return is_refusal(reply.status) or reply.error_class in _TO_MEND
 
 
 def is_refusal(status: int | None) -> bool:

@@ -12,10 +12,20 @@ FIRST_FAILURE = 300
 
 ERROR_CLASSES = frozenset(
     {
+        "address",
+        "bad_return",
         "connect",
+        "crashed",
         "dns",
+        "exited",
+        "import",
         "malformed_reply",
+        "memory",
+        "raised",
+        "refused",
         "reset",
+        "retry_later",
+        "returned_false",
         "timeout",
         "tls",
         "unconfirmed",

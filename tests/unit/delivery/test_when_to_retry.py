@@ -199,8 +199,9 @@ def test_a_refusal_says_that_somebody_must_mend_something() -> None:
     for status in (400, 401, 404, 409, 410, 422):
         decision = decided(Reply(confirmed=False, error_class=f"http_{status}", status=status))
         assert isinstance(decision, RetryAt) and decision.needs_mending
-    unsendable = decided(Reply(confirmed=False, error_class="unsendable"))
-    assert isinstance(unsendable, RetryAt) and unsendable.needs_mending
+    for error_class in ("unsendable", "refused"):
+        decision = decided(Reply(confirmed=False, error_class=error_class))
+        assert isinstance(decision, RetryAt) and decision.needs_mending
 
 
 @pytest.mark.parametrize(

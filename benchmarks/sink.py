@@ -1,4 +1,7 @@
-"""A destination that confirms everything, cheaply: `python -m benchmarks.sink PORT`."""
+"""A destination that confirms everything, cheaply: `python -m benchmarks.sink PORT`.
+
+A request whose target is `/count` is told how many have come so far.
+"""
 
 import asyncio
 import sys
@@ -11,12 +14,17 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
     b'{"success":true}'
 )
+COUNT = b"HTTP/1.1 200 OK\r\nRequests: %d\r\nContent-Length: 0\r\n\r\n"
 
 
 class Sink(asyncio.Protocol):
     """Reads each request to its end and answers 200."""
 
+    requests = 0
+    """Over all connections."""
+
     def __init__(self) -> None:
+        self._target = b""
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
 
@@ -26,10 +34,15 @@ class Sink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_url(self, target: bytes) -> None:
+        """Called by the parser."""
+        self._target = target
+
     def on_message_complete(self) -> None:
         """Answer; called by the parser."""
         assert self._transport is not None
-        self._transport.write(ANSWER)
+        Sink.requests += 1
+        self._transport.write(COUNT % Sink.requests if self._target == b"/count" else ANSWER)
 
 
 async def serve(port: int) -> None:

@@ -45,15 +45,21 @@ class Announcer:
         metrics.UNRECORDED.set(unrecorded)
         results: Counter[tuple[str, str]] = Counter()
         errors: Counter[tuple[str, str]] = Counter()
+        to_mend: Counter[tuple[str, str]] = Counter()
         for (claim, outcome), recorded in group:
             results[claim.destination, _RESULTS[outcome.status]] += 1
             if outcome.error_class:
-                errors[claim.destination, metrics.error_label(outcome.error_class)] += 1
+                error = metrics.error_label(outcome.error_class)
+                errors[claim.destination, error] += 1
+                to_mend[claim.destination, error] += outcome.needs_mending
             _say(claim, outcome, recorded)
         for (destination, result), count in results.items():
             metrics.ATTEMPTS.labels(destination, result).inc(count)
         for (destination, error), count in errors.items():
             metrics.FAILURES.labels(destination, error).inc(count)
+        for (destination, error), count in to_mend.items():
+            if count:
+                metrics.TO_MEND.labels(destination, error).inc(count)
         self._scribe.write(
             _line(claim, outcome, recorded)
             for (claim, outcome), recorded in group
@@ -74,9 +80,10 @@ def _say(claim: Claim, outcome: Outcome, recorded: Recorded) -> None:
             reason=outcome.error_message,
         )
     else:
-        say = _log.warning if outcome.status is Status.FAILED else _log.info
+        loud = outcome.status is Status.FAILED or outcome.needs_mending
+        say = _log.warning if loud else _log.info
         say(
-            "gave up" if outcome.status is Status.FAILED else "attempt failed",
+            _what_failed(outcome),
             lead_id=claim.lead_id,
             lead_number=claim.lead_number,
             delivery_id=claim.delivery_id,
@@ -95,6 +102,14 @@ def _say(claim: Claim, outcome: Outcome, recorded: Recorded) -> None:
             destination=claim.destination,
             status=recorded.status,
         )
+
+
+def _what_failed(outcome: Outcome) -> str:
+    if outcome.status is Status.FAILED:
+        return "gave up"
+    if outcome.needs_mending:
+        return "refused; tried again, but somebody must mend something first"
+    return "attempt failed"
 
 
 def _line(claim: Claim, outcome: Outcome, recorded: Recorded) -> OutcomeLine:

@@ -8,7 +8,14 @@ from typing import NamedTuple, assert_never
 import structlog
 
 from leadkeep.clock import Clock
-from leadkeep.delivery.retry import Completed, Decision, GiveUp, RetryAt, decide
+from leadkeep.delivery.retry import (
+    Completed,
+    Decision,
+    GiveUp,
+    RetryAt,
+    decide,
+    longest_wait_seconds,
+)
 from leadkeep.destinations.base import Destination, Reply
 from leadkeep.models import Claim, Outcome
 from leadkeep.settings.model import RetrySettings
@@ -66,7 +73,7 @@ class Attempter:
     @property
     def longest_wait_ms(self) -> int:
         """No try is ever put off further than this."""
-        return round(self._policy.longest_seconds * 1000)
+        return round(longest_wait_seconds(self._policy) * 1000)
 
     async def attempt(self, claim: Claim) -> Finished:
         """Try once; a cancelled try has an outcome too, and it is `interrupted`."""
@@ -120,12 +127,12 @@ class Attempter:
 def _outcome(
     claim: Claim, reply: Reply, decision: Decision | Aside, started_at_ms: int, duration_ms: int
 ) -> Outcome:
-    next_attempt_at_ms = None
+    next_attempt_at_ms, needs_mending = None, False
     error_message = reply.error_message
     match decision:
         case Completed():
             status = Status.COMPLETED
-        case RetryAt(at_ms):
+        case RetryAt(at_ms, needs_mending):
             status, next_attempt_at_ms = Status.PENDING, at_ms
         case GiveUp(reason):
             status = Status.FAILED
@@ -147,4 +154,5 @@ def _outcome(
         response_status=reply.status,
         response_headers=reply.headers,
         response_body=reply.body,
+        needs_mending=needs_mending,
     )

@@ -98,16 +98,20 @@ def opened(
     anew: bool = False,
     asked_seconds: float = 0,
     owner: str,
+    drawn: float = 0,
 ) -> CircuitMove:
     """Open a circuit, or open it again; each time in a row the next probe is further off.
 
     Args:
         anew: a lead was confirmed since it last opened: this is the first time in a row.
         asked_seconds: how long the destination itself asked to be left alone.
+        drawn: a number in [0, 1), which takes up to half of the wait away: a destination that
+            comes and goes in step with the probes would never be met.
     """
     openings = 1 if anew else circuit.openings + 1
     wait = policy.probe_first_seconds * 2 ** min(openings - 1, _LARGEST_EXPONENT)
-    wait = min(max(wait, asked_seconds), policy.probe_longest_seconds)
+    wait = min(wait, policy.probe_longest_seconds) * (1 - drawn / 2)
+    wait = max(wait, min(asked_seconds, policy.probe_longest_seconds))
     return CircuitMove(
         CircuitState.OPEN,
         due_in_ms=round(wait * 1_000),

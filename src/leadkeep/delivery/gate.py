@@ -8,6 +8,7 @@ worker whose view is a second old gives no lead to a destination that is shut.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from random import random as system_random
 
 from leadkeep.clock import Clock
 from leadkeep.delivery import breaker, circuit_log
@@ -54,6 +55,7 @@ class Gate:
         store, board, clock: shared by all gates of the worker.
         worker: who moves circuits, for people.
         ask_health: how it is probed; None: by a lead.
+        random: a number in [0, 1), for the waits between probes.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Gate:
         clock: Clock,
         worker: str,
         ask_health: AskHealth | None = None,
+        random: Callable[[], float] = system_random,
     ) -> None:
+        self._random = random
         self._destination = destination
         self._concurrency = settings.concurrency
         self._policy = settings.breaker
@@ -210,6 +214,7 @@ class Gate:
                 anew=anew,
                 asked_seconds=asked_seconds,
                 owner=self._worker,
+                drawn=self._random(),
             )
         )
 

@@ -13,6 +13,12 @@ FAILURES = Counter(
     "Recorded attempts that were not confirmed, by destination and class of error.",
     ["destination", "error"],
 )
+TO_MEND = Counter(
+    "leadkeep_delivery_to_mend_total",
+    "Of these, recorded attempts whose request was found wrong (4xx other than 408, 425, 429): "
+    "somebody must mend something.",
+    ["destination", "error"],
+)
 SECONDS = Histogram(
     "leadkeep_delivery_attempt_seconds",
     "Duration of an attempt, from connecting to the reply's end.",

@@ -31,7 +31,7 @@ class SpokeFirst(Exception):
 class Exchange:
     """What has come back so far; valid also after `Wire.exchange` raised or was cancelled."""
 
-    __slots__ = ("body", "complete", "connected", "head", "retry_after", "status")
+    __slots__ = ("body", "complete", "connected", "cut", "head", "retry_after", "status")
 
     def __init__(self) -> None:
         self.connected = False
@@ -41,6 +41,8 @@ class Exchange:
         self.retry_after: str | None = None
         self.body = b""
         """The first bytes of the reply's body, as sent (never decompressed)."""
+        self.cut = False
+        """There was more of the body than is wanted."""
         self.complete = False
         """The whole reply came, or as much of it as is wanted."""
 
@@ -171,9 +173,11 @@ class Wire:
             chunk = await stream.readany()
             if not chunk:
                 break
+            seen.cut = len(chunk) > wanted - len(seen.body)
             seen.body += chunk[: wanted - len(seen.body)]
             if len(seen.body) >= wanted and not stream.is_eof():
                 # Enough for the record. The rest would only cost us; the connection is cut.
                 protocol.force_close()
+                seen.cut = True
                 break
         seen.complete = True

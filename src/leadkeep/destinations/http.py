@@ -15,13 +15,9 @@ from aiohttp.abc import AbstractResolver
 from leadkeep.clock import Clock
 from leadkeep.destinations.addresses import AddressRefused, address_in
 from leadkeep.destinations.base import Reply
+from leadkeep.destinations.confirmation import Confirmation
 from leadkeep.destinations.exchange import Exchange, Wire
-from leadkeep.destinations.failures import (
-    UNSENDABLE,
-    Failure,
-    failure_of_error,
-    failure_of_status,
-)
+from leadkeep.destinations.failures import UNSENDABLE, Failure, failure_of_error
 from leadkeep.destinations.reaching import address_rule, wire_to
 from leadkeep.destinations.renewal import FileWatch, secret_files, tls_files, with_secrets_of_now
 from leadkeep.destinations.request import RequestForm
@@ -48,7 +44,7 @@ class HttpDestination:
         lookup: finds the addresses of its host; None: the system does.
 
     Raises:
-        SettingsError: the url, a configured header or a secret cannot be used.
+        SettingsError: the url, a configured header, a secret or a condition cannot be used.
     """
 
     def __init__(
@@ -67,6 +63,7 @@ class HttpDestination:
         self._secrets = _watch(secret_files(settings), clock)
         is_https = self._form.origin.scheme == "https"
         self._tls_files = _watch(tls_files(settings), clock) if is_https else None
+        self._confirmation = Confirmation(name, settings)
         self._timeout_seconds = settings.timeout_seconds
         self._reply_max_bytes = settings.reply_max_bytes
         self._clock = clock
@@ -178,14 +175,15 @@ class HttpDestination:
 
     def _answered(self, seen: Exchange) -> Reply:
         status = seen.status or 0
-        if 200 <= status < 300:
+        failure = self._confirmation.why_not(status, seen.head, seen.body, cut=seen.cut)
+        if failure is None:
             return Reply(confirmed=True, status=status, headers=seen.head, body=seen.body)
-        return self._reply(failure_of_status(self._name, status), seen)
+        return self._reply(failure, seen)
 
     def _failed(self, error: Exception, seen: Exchange) -> Reply:
-        if seen.status is not None and not 200 <= seen.status < 300:
+        if seen.status is not None and not self._confirmation.accepts(seen.status):
             # It said no, whatever happened to the rest of its reply.
-            return self._reply(failure_of_status(self._name, seen.status), seen)
+            return self._answered(seen)
         failure = failure_of_error(self._name, error, seen, timeout_seconds=self._timeout_seconds)
         if failure.error_class == "internal":
             _log_our_own(self._name, error)

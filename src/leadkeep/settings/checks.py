@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leadkeep.settings.model import Address, DestinationSettings, Settings, SourceSettings
+from leadkeep.settings.policy_checks import (
+    Finding,
+    problems_of_confirmation,
+    problems_of_retry,
+)
 from leadkeep.settings.quantities import seconds_text, size_text
 
 _ROOM_BESIDE_BODY = 1024**2
 _ROOM_BESIDE_HEADERS = 64 * 1024
-
-Finding = tuple[tuple[str, ...], str]
-"""The keys that take part, and what is wrong with them."""
 
 
 def problems_between(settings: Settings, wrong: set[str]) -> list[str]:
@@ -186,13 +188,8 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
         if not destination.url:
             yield (f"{key}.url",), f"{key}.url: missing; every destination needs it"
         yield from _fallback(settings, name, destination)
-        retry = destination.retry
-        if retry.first_seconds > retry.longest_seconds:
-            yield (
-                (f"{key}.retry.first_seconds", f"{key}.retry.longest_seconds"),
-                f"{key}.retry.first_seconds = {seconds_text(retry.first_seconds)}: must not be "
-                f"longer than longest_seconds = {seconds_text(retry.longest_seconds)}",
-            )
+        yield from problems_of_retry(key, destination)
+        yield from problems_of_confirmation(key, destination)
         first, longest = destination.breaker.probe_first_seconds, "probe_longest_seconds"
         if first > destination.breaker.probe_longest_seconds:
             yield (

@@ -4,30 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
+from leadkeep.settings.retry import RetrySettings
 from leadkeep.settings.row import setting
+from leadkeep.settings.statuses import StatusRange
 from leadkeep.settings.steering import BreakerSettings, RateSettings
 from leadkeep.settings.transform import TransformSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetrySettings:
-    """When a delivery that failed is tried again; each wait is drawn at random up to its length."""
-
-    first_seconds: float = setting(
-        5.0, "Longest wait before the second try.", kind="seconds", minimum=0
-    )
-    longest_seconds: float = setting(
-        900.0, "Longest wait between two tries.", kind="seconds", minimum=0.1
-    )
-    factor: float = setting(
-        2.0, "Each wait is longer by this.", kind="ratio", minimum=1, maximum=10
-    )
-    age_seconds: float = setting(
-        7 * 86_400.0,
-        "After trying for this long a lead is marked failed and waits for a person.",
-        kind="seconds",
-        minimum=0,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +40,23 @@ class DestinationSettings:
     )
     reply_max_bytes: int = setting(
         16 * 1024, "This much of the reply is recorded.", kind="size", minimum=0, maximum=1024**2
+    )
+    success_statuses: tuple[StatusRange, ...] = setting(
+        (StatusRange(200, 299),),
+        "Statuses by which it says that it has the lead; such as 409 for `already have it`.",
+        kind="statuses",
+    )
+    success_when: str | None = setting(
+        None,
+        "JMESPath expression that must be true of the JSON reply as well.",
+        kind="optional_text",
+        example='"success && lead_id"',
+    )
+    success_text: str | None = setting(
+        None,
+        "Regular expression (RE2) that must be found in the reply's text as well.",
+        kind="optional_text",
+        example="'^OK\\b'",
     )
     headers: Mapping[str, str] = setting(
         {},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from leadkeep.settings.allowed import Kind, toml_list, toml_table
+from leadkeep.settings.outcomes import OUTCOMES
 from leadkeep.settings.places import PLACES
 from leadkeep.settings.quantities import QUANTITIES
 from leadkeep.settings.shapes import SHAPES
@@ -16,6 +17,7 @@ KINDS: Mapping[str, Kind] = {
     **WORDS,
     **TARGETS,
     **SHAPES,
+    **OUTCOMES,
     "target": target(PLACES["url"]),
 }
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from leadkeep.settings.destination import DestinationSettings, RetrySettings
+from leadkeep.settings.destination import DestinationSettings
 from leadkeep.settings.installation import (
     IntakeSettings,
     JournalSettings,
@@ -23,6 +23,7 @@ from leadkeep.settings.installation import (
     WorkerSettings,
 )
 from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
+from leadkeep.settings.retry import RetrySettings
 from leadkeep.settings.row import Address, setting
 from leadkeep.settings.source import ReplySettings, SourceSettings
 from leadkeep.settings.steering import BreakerSettings, RateSettings

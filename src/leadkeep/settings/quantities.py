@@ -79,7 +79,11 @@ def _seconds_allowed(row: Row) -> str:
 
 
 def _parse_seconds(raw: object, row: Row) -> float:
-    what = _seconds_allowed(row)
+    return seconds_of(raw, row, _seconds_allowed(row))
+
+
+def seconds_of(raw: object, row: Row, what: str) -> float:
+    """A time in seconds, within the row's bounds; else `NotAllowed(what)`."""
     value = float(_quantity(raw, _TIMES, 1, what))
     if value < 0:
         raise NotAllowed(what)

@@ -39,6 +39,14 @@ def test_check_names_every_wrong_key_its_value_and_what_is_allowed(
     [
         ('[sources.a]\npaths = ["/a"]\n[sources.a.reply]\nbody = "{{nonsense}}"', "nonsense"),
         ('[destinations.b]\nurl = "http://127.0.0.1/"\nheaders = { "X Y" = "1" }', "headers"),
+        (
+            '[destinations.b]\nurl = "http://127.0.0.1/"\nsuccess_when = "success &&"',
+            "destinations.b.success_when = `success &&` is not a JMESPath expression",
+        ),
+        (
+            '[destinations.b]\nurl = "http://127.0.0.1/"\nsuccess_text = "(OK"',
+            "destinations.b.success_text = `(OK` is not a regular expression",
+        ),
     ],
 )
 def test_check_also_finds_what_only_the_door_or_a_destination_can_judge(

@@ -225,6 +225,17 @@ def test_a_destination_that_asks_for_a_pause_gets_it() -> None:
     assert breaker.opened(OPEN, "why", POLICY, asked_seconds=30, owner="w").due_in_ms == 30_000
 
 
+@given(st.integers(0, 40), st.floats(0, 1, exclude_max=True), st.floats(0, 1e6))
+def test_a_wait_for_a_probe_is_drawn_and_never_shorter_than_half_or_than_was_asked(
+    openings: int, drawn: float, asked: float
+) -> None:
+    circuit = Circuit(CircuitState.HALF_OPEN, version=1, openings=openings, reason="why")
+    whole = breaker.opened(circuit, "why", POLICY, owner="me").due_in_ms
+    move = breaker.opened(circuit, "why", POLICY, asked_seconds=asked, owner="me", drawn=drawn)
+    least = max(whole / 2, min(asked, POLICY.probe_longest_seconds) * 1_000)
+    assert least - 1 <= move.due_in_ms <= max(whole, least) + 1
+
+
 def test_a_lead_confirmed_in_between_ends_a_row_of_openings() -> None:
     long_open = Circuit(CircuitState.HALF_OPEN, 9, openings=12)
     works = breaker.ramping(long_open, POLICY, confirmed=True, concurrency=16, owner="w")

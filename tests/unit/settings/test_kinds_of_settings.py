@@ -1,5 +1,6 @@
 """Each kind of setting: what it takes, what it refuses, and that what is shown can be read back."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from leadkeep.settings.allowed import NotAllowed
 from leadkeep.settings.kinds import KINDS, parse, show
 from leadkeep.settings.model import Address
+from leadkeep.settings.statuses import StatusRange
 from leadkeep.settings.table import Row, rows
 
 
@@ -26,6 +28,8 @@ def row(kind: str, **facts: object) -> Row:
     }
     return Row(kind=kind, **{**plain, **facts})  # type: ignore[arg-type] # a factory's overrides
 
+
+UNPROCESSABLE = (StatusRange(422, 422), StatusRange(500, 599))
 
 TAKEN = [
     ("size", "10 MiB", 10 * 1024**2),
@@ -77,6 +81,13 @@ TAKEN = [
     ("secrets", ["a", "b,c"], ("a", "b,c")),
     ("options", "queue=leads\nspare=a=b", {"queue": "leads", "spare": "a=b"}),
     ("options", {"Queue": " leads "}, {"Queue": "leads"}),
+    ("statuses", "200-299, 409", (StatusRange(200, 299), StatusRange(409, 409))),
+    ("statuses", [200, "2xx"], (StatusRange(200, 200), StatusRange(200, 299))),
+    ("outcomes", "410,TLS", (StatusRange(410, 410), "tls")),
+    ("outcomes", [422, "500-599", "4xx", "network"], (*UNPROCESSABLE, "4xx", "network")),
+    ("outcomes", [], ()),
+    ("waits", "5, 2m", (5.0, 120.0)),
+    ("waits", [5, "30s", 0.5], (5.0, 30.0, 0.5)),
 ]
 
 
@@ -86,6 +97,21 @@ def test_a_kind_takes(kind: str, raw: object, value: object) -> None:
 
 
 REFUSED = [
+    ("statuses", []),
+    ("statuses", 200),
+    ("statuses", [True]),
+    ("statuses", [100]),
+    ("statuses", ["299-200"]),
+    ("statuses", ["200-600"]),
+    ("statuses", ["ok"]),
+    ("statuses", ["-"]),
+    ("outcomes", [200]),
+    ("outcomes", ["4xxx"]),
+    ("outcomes", ["interrupted"]),
+    ("outcomes", [[410]]),
+    ("waits", [-1]),
+    ("waits", ["soon"]),
+    ("waits", 5),
     ("size", "10 lightyears"),
     ("size", "0.3 KiB"),
     ("size", "-1"),
@@ -203,6 +229,20 @@ def test_whatever_is_given_is_taken_or_refused_and_nothing_else(
         parse(row(kind, choices=("a",)), raw)
     except NotAllowed as refusal:
         assert str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("statuses", (StatusRange(200, 299), StatusRange(409, 409))),
+        ("outcomes", (StatusRange(410, 410), "4xx", "tls")),
+        ("outcomes", ()),
+        ("waits", (0.5, 120.0)),
+    ],
+)
+def test_a_list_that_is_shown_is_read_back(kind: str, value: tuple[object, ...]) -> None:
+    shown = tomllib.loads(f"value = {show(row(kind), value)}")["value"]
+    assert parse(row(kind), shown) == value
 
 
 def test_every_kind_in_the_table_exists() -> None:

@@ -139,6 +139,27 @@ def test_forward_to_beside_a_url_of_default_is_a_mistake(loaded: Load) -> None:
             "must not be longer than longest_seconds",
         ),
         (
+            '[destinations.a]\nurl = "http://x/"\n[destinations.a.retry]\nkind = "list"\n',
+            'retry.waits_seconds: missing; kind = "list" needs it',
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\n[destinations.a.retry]\nwaits_seconds = [5]\n',
+            'retry.kind: must be "list"',
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\nsuccess_statuses = [200, "404-410"]\n'
+            '[destinations.a.retry]\nterminal = ["409-499"]\n',
+            "retry.terminal: 409-499 is among destinations.a.success_statuses as well",
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\nsuccess_text = "OK"\nreply_max_bytes = 0\n',
+            "reply_max_bytes = 0 B: must be more, or success_text has nothing to judge by",
+        ),
+        (
+            '[destinations.a]\nurl = "http://x/"\n[destinations.a.retry]\nterminal = ["tsl"]\n',
+            "Did you mean tls?",
+        ),
+        (
             '[destinations.a]\nurl = "http://x/"\n'
             "[destinations.a.breaker]\nprobe_first_seconds = 20\nprobe_longest_seconds = 10\n",
             "must not be longer than probe_longest_seconds",

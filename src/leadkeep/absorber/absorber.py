@@ -28,6 +28,7 @@ from leadkeep.errors import StoreError
 from leadkeep.journal.base import JournalReader
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.sources.contact import ContactReader
+from leadkeep.sources.order import OrderReader
 from leadkeep.sources.routes import SourceTable
 from leadkeep.store.base import Store
 
@@ -55,6 +56,7 @@ class Absorber:
         lock_path: file in the run folder by which absorbers take turns.
         on_absorbed: called in the loop after each transaction that brought leads; must be quick.
         archive: reads the archive, for a store that was set back behind what is archived.
+        orders: reads which leads stand in a line with others; None: none do.
     """
 
     def __init__(
@@ -68,12 +70,13 @@ class Absorber:
         lock_path: Path,
         on_absorbed: Callable[[], None],
         archive: JournalReader | None = None,
+        orders: OrderReader | None = None,
     ) -> None:
         self.troubles = Troubles(clock)
         """Which segments are damaged, and which were read whole."""
         self._store = store
         self._clock = clock
-        self._maker = LeadMaker(sources, contacts)
+        self._maker = LeadMaker(sources, contacts, orders)
         self._segments = Segments(readers, archive)
         self._writing = Writing(store, self.troubles, clock, on_absorbed)
         self._on_absorbed = on_absorbed

@@ -20,6 +20,7 @@ from leadkeep.models import (
     SegmentProgress,
 )
 from leadkeep.sources.contact import ContactReader
+from leadkeep.sources.order import OrderReader
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
@@ -47,10 +48,14 @@ class LeadMaker:
     Args:
         sources: which source's leads go where.
         contacts: reads payloads.
+        orders: reads which leads stand in a line with others; None: none do.
     """
 
-    def __init__(self, sources: SourceTable, contacts: ContactReader) -> None:
+    def __init__(
+        self, sources: SourceTable, contacts: ContactReader, orders: OrderReader | None = None
+    ) -> None:
         self._sources = sources
+        self._orders = orders
         self._contacts = contacts
         self._routes: dict[str, Route] = {}
 
@@ -58,6 +63,7 @@ class LeadMaker:
         """The record with what could be found out about it; never raises."""
         content_type = content_type_of(record.headers)
         route = self._route(record)
+        contact = self._contacts.read(content_type, record.target, record.body)
         return NewLead(
             record=record,
             position=position,
@@ -65,8 +71,9 @@ class LeadMaker:
             disposition=route.disposition,
             destinations=route.destinations,
             hold_reason=route.hold_reason,
-            contact=self._contacts.read(content_type, record.target, record.body),
+            contact=contact,
             payload_text=payload_text(content_type, record.target, record.body),
+            order=None if self._orders is None else self._orders.read(record, contact),
         )
 
     def _route(self, record: Record) -> Route:

@@ -18,6 +18,7 @@ from leadkeep.delivery.recorder import Recorder
 from leadkeep.errors import StoreUnavailable
 from leadkeep.models import Claim
 from leadkeep.store.base import Store
+from leadkeep.walltime import WallTime
 
 AHEAD_SECONDS = 0.1
 """The backlog holds about what the destination takes in this time."""
@@ -39,6 +40,7 @@ class Lane:
         store, clock, leases, recorder: shared by all lanes of the worker.
         lease_ms: how long a claim's lease lasts.
         worker: who claims, for people.
+        wall: tells since when a lead's wait for others can be believed; None: always.
     """
 
     def __init__(
@@ -52,7 +54,11 @@ class Lane:
         recorder: Recorder,
         lease_ms: int,
         worker: str,
+        wall: WallTime | None = None,
     ) -> None:
+        self._wall = wall
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._attempter = attempter
         self._concurrency = concurrency
         self._store = store
@@ -109,6 +115,8 @@ class Lane:
     def put(self, claims: Sequence[Claim]) -> None:
         """Have these delivered."""
         self._leases.hold(claims)
+        if claims:
+            self._idle.clear()
         for claim in claims:
             self._backlog.put_nowait(claim)
 
@@ -124,7 +132,13 @@ class Lane:
             lease_ms=self._lease_ms,
             longest_wait_ms=self._attempter.longest_wait_ms,
             worker=self._worker,
+            steady_since_ms=None if self._wall is None else self._wall.steady_since_us() // 1000,
         )
+
+    async def all_recorded(self) -> None:
+        """Wait until everything that was put into the lane has an outcome that the store has."""
+        await self._idle.wait()
+        await self._recorder.all_recorded()
 
     async def room_made(self) -> int:
         """Wait until there is room, and say how much."""
@@ -212,11 +226,13 @@ class Lane:
         while (claim := await self._backlog.get()) is not None:
             if self._leases.is_lost(claim):
                 self._leases.let_go(claim)
+                self._note_idle()
                 continue
             self._under_way += 1
             finished = await self._attempter.attempt(claim)
             self._under_way -= 1
             self._recorder.take(finished)
+            self._note_idle()
             spent = finished.outcome.duration_ms / 1000
             seconds.observe(spent)
             self._usual_seconds += (max(spent, 0.0005) - self._usual_seconds) * 0.1
@@ -224,3 +240,7 @@ class Lane:
                 self._awake.set()
             if task.cancelling():
                 return
+
+    def _note_idle(self) -> None:
+        if not self._under_way and self._backlog.empty():
+            self._idle.set()

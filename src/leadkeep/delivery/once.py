@@ -94,6 +94,7 @@ async def feed_once(lane: Lane, store: Store, budget: Budget) -> StoreError | No
     A lead that failed in this run and is due again already is left for another time.
     """
     tried: set[int] = set()
+    lined_up = False
     while limit := budget.take(await lane.room_made()):
         try:
             claims = await lane.claim(limit)
@@ -106,7 +107,13 @@ async def feed_once(lane: Lane, store: Store, budget: Budget) -> StoreError | No
         budget.give_back(limit - len(fresh))
         tried.update(claim.delivery_id for claim in fresh)
         lane.put(fresh)
-        if not fresh:
+        if fresh:
+            lined_up = lined_up or any(claim.in_line for claim in fresh)
+        elif lined_up:
+            # What waited for these may be due once they are delivered.
+            await lane.all_recorded()
+            lined_up = False
+        else:
             # Fewer than asked for is no sign of an end: a claim also stops at so many bytes.
             return None
     return None

@@ -166,6 +166,7 @@ class RequestForm:
 def _own_headers(claim: Claim) -> bytes:
     # A program that pushes a lead names its source as it likes.
     source = _LINE_END_IN_TEXT.sub(" ", claim.source)
+    order = f"Leadkeep-Out-Of-Order: {claim.out_of_order}\r\n" if claim.out_of_order else ""
     return (
         f"Idempotency-Key: {claim.lead_id}\r\n"
         f"Leadkeep-Lead-Id: {claim.lead_id}\r\n"
@@ -173,6 +174,7 @@ def _own_headers(claim: Claim) -> bytes:
         f"Leadkeep-Attempt: {claim.attempt}\r\n"
         f"Leadkeep-Source: {source}\r\n"
         f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
+        f"{order}"
     ).encode("utf-8", "replace")
 
 

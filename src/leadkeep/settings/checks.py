@@ -103,6 +103,18 @@ def _sources(settings: Settings) -> Iterator[Finding]:
                     (key,),
                     f"{key}: there is no destination `{destination}` (there are: {known})",
                 )
+        if source.depends_on_source and source.depends_on_source not in settings.sources:
+            known = ", ".join(sorted(settings.sources))
+            yield (
+                (f"sources.{name}.depends_on_source",),
+                f"sources.{name}.depends_on_source: there is no source "
+                f"`{source.depends_on_source}` (there are: {known})",
+            )
+        if source.depends_on_source and not source.depends_on:
+            yield (
+                (f"sources.{name}.depends_on_source", f"sources.{name}.depends_on"),
+                f"sources.{name}.depends_on_source: means nothing without depends_on",
+            )
         key = f"sources.{name}.paths"
         for path in source.paths:
             other = claimed.setdefault(path.rstrip("/") or "/", key)

@@ -56,16 +56,26 @@ class Store(Protocol):
     # ------------------------------------------------------------ delivering
 
     async def claim(
-        self, destination: str, *, limit: int, lease_ms: int, longest_wait_ms: int, worker: str
+        self,
+        destination: str,
+        *,
+        limit: int,
+        lease_ms: int,
+        longest_wait_ms: int,
+        worker: str,
+        steady_since_ms: int | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first.
 
         Nothing is due at a held destination. A `next_attempt_at` further off than
-        `longest_wait_ms` is due: the clock has jumped.
+        `longest_wait_ms` is due: the clock has jumped. Of leads in one line, none is due while
+        another is under way, and a later one only when its patience has ended.
 
         Args:
             lease_ms: how long the lease lasts, by the boot clock.
             worker: who claims, for people.
+            steady_since_ms: since when wall time has not jumped: patience is counted from no
+                earlier. None: nobody has watched it.
         """
 
     async def record(self, outcomes: Sequence[Outcome]) -> list[Recorded]:

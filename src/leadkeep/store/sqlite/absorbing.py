@@ -13,6 +13,7 @@ import apsw
 
 from leadkeep.models import AbsorbBatch, AbsorbReport, NewLead, Record, RecordKind, SegmentProgress
 from leadkeep.states import Status
+from leadkeep.store.sqlite import ordering
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 
 _KINDS = {
@@ -70,9 +71,11 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         numbers, renumbered = _numbers(connection, tuple(fresh.values()), now_ms)
         first: int = first_value(connection, "last_lead") + 1
         _insert(connection, _INSERT_LEAD, _lead_values(fresh, numbers, first, segment, now_ms))
+        ordering.note_orders(connection, fresh, first)
         _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, first, now_ms))
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)
+        ordering.resolve_references(connection, ends["first_lead"], ends["last_lead"])
     connection.executemany(SQL["insert_notice"], map(_notice_row, batch.notices))
     return AbsorbReport(
         absorbed=len(fresh),
@@ -162,6 +165,7 @@ def _acknowledge(
             SQL["insert_delivery"],
             ((row, name, status, due_at_ms, lead.hold_reason, now_ms, now_ms) for name in missing),
         )
+    ordering.resolve_references(connection, row, row)
 
 
 def _numbers(

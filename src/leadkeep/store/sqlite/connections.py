@@ -14,7 +14,8 @@ from leadkeep.store.sqlite.poison import sync_folder
 from leadkeep.store.statements import load_statements
 
 SQL = load_statements(
-    "sqlite", ["absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"]
+    "sqlite",
+    ["absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count", "order"],
 )
 """Every statement, by name."""
 

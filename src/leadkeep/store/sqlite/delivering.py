@@ -12,6 +12,7 @@ from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
 from leadkeep.models import Claim, Outcome, Recorded
 from leadkeep.states import Status
+from leadkeep.store.sqlite import ordering
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
 
 CLAIM_BYTES = 32 * 1024 * 1024
@@ -29,11 +30,14 @@ def claim(
     longest_wait_ms: int,
     worker: str,
     clock: Clock,
+    steady_since_ms: int | None = None,
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
     if first_row(connection, "destination_is_held", {"destination": destination}):
         return []
     now_ms = clock.now_us() // 1_000
+    patience = ordering.Patience(now_ms, steady_since_ms, longest_wait_ms)
+    ordered = ordering.let_the_impatient_go(connection, destination, patience, limit=limit)
     due = connection.execute(
         SQL["due"],
         {
@@ -64,7 +68,7 @@ def claim(
             for one in claims
         ),
     )
-    return claims
+    return ordering.told_of_order(connection, claims) if ordered and claims else claims
 
 
 def record(
@@ -138,7 +142,8 @@ def next_due_at_ms(connection: apsw.Connection, destination: str) -> int | None:
     if first_row(connection, "destination_is_held", {**where}):
         return None
     row = first_row(connection, "next_due", {**where})
-    return row[0] if row else None
+    times = (row[0] if row else None, ordering.next_overtaking_ms(connection, destination))
+    return min((time_ms for time_ms in times if time_ms is not None), default=None)
 
 
 def _check(outcome: Outcome) -> None:

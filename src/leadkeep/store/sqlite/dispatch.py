@@ -12,7 +12,14 @@ class Dispatch(Hand):
     """Leases go out and outcomes come in, each call one transaction."""
 
     async def claim(
-        self, destination: str, *, limit: int, lease_ms: int, longest_wait_ms: int, worker: str
+        self,
+        destination: str,
+        *,
+        limit: int,
+        lease_ms: int,
+        longest_wait_ms: int,
+        worker: str,
+        steady_since_ms: int | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first; see `Store.claim`."""
         return await self._writer.transact(
@@ -24,6 +31,7 @@ class Dispatch(Hand):
                 longest_wait_ms=longest_wait_ms,
                 worker=worker,
                 clock=self._clock,
+                steady_since_ms=steady_since_ms,
             )
         )
 

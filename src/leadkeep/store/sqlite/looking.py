@@ -19,6 +19,7 @@ from leadkeep.models import (
 )
 from leadkeep.states import Disposition, Status
 from leadkeep.store.sqlite.connections import SQL, first_row, first_value
+from leadkeep.store.sqlite.ordering import with_order
 from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id, place_of
 
 QUERY_SECONDS = 60.0
@@ -79,7 +80,7 @@ def find(
 def delivery_views(connection: apsw.Connection, deliveries: list[int]) -> list[DeliveryView]:
     """These deliveries as shown in lists, newest first."""
     rows = connection.execute(SQL["delivery_views"], {"deliveries": json.dumps(deliveries)})
-    return [
+    views = [
         DeliveryView(
             delivery_id=row[0],
             lead_id=row[1],
@@ -99,6 +100,7 @@ def delivery_views(connection: apsw.Connection, deliveries: list[int]) -> list[D
         )
         for row in rows
     ]
+    return with_order(connection, views)
 
 
 def lead(connection: apsw.Connection, ref: str) -> LeadView:

@@ -9,6 +9,7 @@ import apsw
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
 from leadkeep.states import GRAPH, Status, Verb, statuses_for
+from leadkeep.store.sqlite import ordering
 from leadkeep.store.sqlite.connections import SQL, Bindings, Value
 
 CHUNK = 500
@@ -138,3 +139,5 @@ def _spread(
             ((lead, name, status, due_at_ms, hold_reason, now_ms, now_ms) for name in others),
         )
         connection.execute(SQL["mark_routed"], {"lead": lead})
+        assert isinstance(lead, int)
+        ordering.resolve_references(connection, lead, lead)

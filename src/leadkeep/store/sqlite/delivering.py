@@ -37,7 +37,7 @@ def claim(
         return []
     now_ms = clock.now_us() // 1_000
     patience = ordering.Patience(now_ms, steady_since_ms, longest_wait_ms)
-    ordered = ordering.let_the_impatient_go(connection, destination, patience, limit=limit)
+    turns = ordering.let_the_impatient_go(connection, destination, patience, limit=limit)
     due = connection.execute(
         SQL["due"],
         {
@@ -68,7 +68,10 @@ def claim(
             for one in claims
         ),
     )
-    return ordering.told_of_order(connection, claims) if ordered and claims else claims
+    if turns is None:
+        return claims
+    ordering.end_turns(connection, turns, claims)
+    return ordering.told_of_order(connection, claims)
 
 
 def record(

@@ -17,8 +17,10 @@ from leadkeep.models import Claim, DeliveryView, NewLead
 from leadkeep.states import SETTLED, Status
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
 
-_RECOUNTED_AT_ONCE = 1_000
-"""Waits of one line that are counted anew in one transaction after the clock has jumped."""
+_ROUNDS = 4
+"""A claim looks so often for others after waits had to be counted anew."""
+_LINES_AT_ONCE = 100
+"""So many lines at least are looked through for waits that the clock's jump made endless."""
 
 # ---------------------------------------------------------------- absorbing
 
@@ -114,43 +116,69 @@ class Patience(NamedTuple):
     longest_wait_ms: int
     """No try is put off further than this."""
 
+    @property
+    def counted_from_ms(self) -> int:
+        """Where a wait is counted from that cannot be believed."""
+        return (
+            self.now_ms if self.steady_since_ms is None else min(self.steady_since_ms, self.now_ms)
+        )
+
+    @property
+    def bindings(self) -> Bindings:
+        """For statements."""
+        return {
+            "now_ms": self.now_ms,
+            "steady_since_ms": self.steady_since_ms or 0,
+            "longest_wait_ms": self.longest_wait_ms,
+        }
+
 
 def let_the_impatient_go(
     connection: apsw.Connection, destination: str, patience: Patience, *, limit: int
-) -> bool:
-    """Make claimable who has waited long enough; returns whether the destination has any lines.
+) -> dict[int, int] | None:
+    """Make claimable who has waited long enough, one in each line, until `end_turns`.
 
-    One in each line at most. A wait that began before the clock jumped is counted from the jump.
+    A wait that began before the clock jumped is counted from the jump.
+
+    Returns:
+        delivery → its line; None: the destination has no lines.
     """
     if first_row(connection, "has_lines", {"destination": destination}) is None:
-        return False
-    now_ms, steady_since_ms, longest_wait_ms = patience
-    here: Bindings = {"destination": destination, "now_ms": now_ms, "limit": limit}
-    for (line,) in _rows(connection, "out_of_time", {**here, "longest_wait_ms": longest_wait_ms}):
+        return None
+    here = {**patience.bindings, "destination": destination, "limit": limit}
+    for (line,) in _rows(connection, "out_of_time", {**here, "limit": max(limit, _LINES_AT_ONCE)}):
         _recount(connection, line, patience)
-    for line, turn, delivery, since_ms in _rows(connection, "out_of_patience", here):
-        if steady_since_ms is not None and since_ms < steady_since_ms:
-            _recount(connection, line, patience)
-            continue
-        connection.execute(SQL["step_back"], {"delivery": turn})
-        connection.execute(SQL["step_forward"], {"delivery": delivery})
-        connection.execute(SQL["give_turn"], {"delivery": delivery, "line": line})
-    return True
+    turns: dict[int, int] = {}
+    for _ in range(_ROUNDS):
+        recounted = False
+        for line, turn, delivery, is_over in _rows(connection, "out_of_patience", here):
+            if not is_over:
+                _recount(connection, line, patience)
+                recounted = True
+                continue
+            connection.execute(SQL["step_back"], {"delivery": turn})
+            connection.execute(SQL["step_forward"], {"delivery": delivery})
+            connection.execute(SQL["give_turn"], {"delivery": delivery, "line": line})
+            turns[delivery] = line
+        if not recounted or len(turns) >= limit:
+            break
+    return turns
+
+
+def end_turns(
+    connection: apsw.Connection, turns: Mapping[int, int], claims: Sequence[Claim]
+) -> None:
+    """Who was given a turn out of order and was not claimed has had it."""
+    claimed = {claim.delivery_id for claim in claims}
+    for delivery, line in turns.items():
+        if delivery not in claimed:
+            connection.execute(SQL["stir_line"], {"line": line})
 
 
 def _recount(connection: apsw.Connection, line: int, patience: Patience) -> None:
-    now_ms, steady_since_ms, longest_wait_ms = patience
-    since_ms = now_ms if steady_since_ms is None else min(steady_since_ms, now_ms)
-    connection.execute(
-        SQL["recount_waits"],
-        {
-            "line": line,
-            "since_ms": since_ms,
-            "now_ms": now_ms,
-            "longest_wait_ms": longest_wait_ms,
-            "limit": _RECOUNTED_AT_ONCE,
-        },
-    )
+    here: Bindings = {**patience.bindings, "line": line}
+    connection.execute(SQL["recount_waits"], {**here, "since_ms": patience.counted_from_ms})
+    connection.execute(SQL["recount_patience"], here)
     connection.execute(SQL["stir_line"], {"line": line})
 
 

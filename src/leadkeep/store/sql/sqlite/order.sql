@@ -82,33 +82,46 @@ SELECT min(overtakes_at_ms) FROM lines
 WHERE destination = :destination AND overtakes_at_ms IS NOT NULL;
 
 -- name: out_of_patience
--- Lines in which somebody's patience has ended, and since when they had waited.
-SELECT s.id, s.turn, p.delivery, p.since_ms
+-- Lines in which somebody's patience has ended, and whether it really has: its wait began on the
+-- clock that we have, and it is due.
+SELECT s.id, s.turn, p.delivery,
+       p.since_ms >= :steady_since_ms
+       AND (d.next_attempt_at_ms <= :now_ms
+            OR d.next_attempt_at_ms > :now_ms + :longest_wait_ms)
 FROM lines AS s CROSS JOIN places AS p ON p.delivery = (
   SELECT q.delivery FROM places AS q
   WHERE q.line = s.id AND q.waiting = 1 AND q.delivery IS NOT s.turn
-  ORDER BY q.goes_at_ms LIMIT 1)
+  ORDER BY q.goes_at_ms, q.number LIMIT 1)
+CROSS JOIN deliveries AS d ON d.id = p.delivery
 WHERE s.destination = :destination AND s.overtakes_at_ms <= :now_ms
 ORDER BY s.overtakes_at_ms LIMIT :limit;
 
 -- name: out_of_time
 -- Lines in which somebody would wait until a time that only a clock which has jumped can give.
 SELECT id FROM lines
-WHERE destination = :destination AND overtakes_from_ms > :now_ms + :longest_wait_ms
+WHERE destination = :destination AND latest_since_ms > :now_ms + :longest_wait_ms
 LIMIT :limit;
 
 -- name: recount_waits
--- Waits that began on a clock which has jumped since are counted anew.
+-- Waits that began on a clock which has jumped since are counted from then.
 UPDATE places
-SET since_ms = :since_ms,
-    goes_at_ms = max(:since_ms + wait_ms, ifnull((
-      SELECT d.next_attempt_at_ms FROM deliveries AS d
-      WHERE d.id = places.delivery AND d.next_attempt_at_ms <= :now_ms + :longest_wait_ms), 0))
+SET since_ms = :since_ms
 WHERE delivery IN (
   SELECT delivery FROM places
   WHERE line = :line AND waiting = 1
-    AND (since_ms < :since_ms OR goes_at_ms - wait_ms > :now_ms + :longest_wait_ms)
-  ORDER BY goes_at_ms LIMIT :limit);
+    AND (since_ms < :steady_since_ms OR since_ms > :now_ms + :longest_wait_ms));
+
+-- name: recount_patience
+-- When each of a line goes at the latest; a next try that only a jump of the clock can have put off
+-- so far puts nothing off.
+UPDATE places
+SET goes_at_ms = max(since_ms + wait_ms, ifnull((
+      SELECT d.next_attempt_at_ms FROM deliveries AS d
+      WHERE d.id = places.delivery AND d.next_attempt_at_ms <= :now_ms + :longest_wait_ms), 0))
+WHERE line = :line AND waiting = 1
+  AND goes_at_ms <> max(since_ms + wait_ms, ifnull((
+      SELECT d.next_attempt_at_ms FROM deliveries AS d
+      WHERE d.id = places.delivery AND d.next_attempt_at_ms <= :now_ms + :longest_wait_ms), 0));
 
 -- name: stir_line
 -- Have it said anew whose turn it is.
@@ -124,7 +137,7 @@ UPDATE deliveries SET behind = 0 WHERE id = :delivery AND status = 'pending';
 
 -- name: give_turn
 -- Out of its order it is this one's turn.
-UPDATE lines SET turn = :delivery, overtakes_at_ms = NULL, overtakes_from_ms = NULL
+UPDATE lines SET turn = :delivery, overtakes_at_ms = NULL, latest_since_ms = NULL
 WHERE id = :line;
 
 -- name: claimed_in_order

@@ -33,27 +33,25 @@ CREATE INDEX lead_orders_by_name ON lead_orders (name) WHERE name IS NOT NULL;
 
 -- A key at a destination, as long as a lead of it is not completed there.
 CREATE TABLE lines (
-  id                INTEGER PRIMARY KEY,
-  destination       TEXT    NOT NULL,
-  key               BLOB    NOT NULL,
-  under_way         INTEGER,
-  turn              INTEGER,
-  furthest          INTEGER NOT NULL DEFAULT 0,
-  overtakes_at_ms   INTEGER,
-  overtakes_from_ms INTEGER,
-  stirred           INTEGER NOT NULL DEFAULT 0,
+  id              INTEGER PRIMARY KEY,
+  destination     TEXT    NOT NULL,
+  key             BLOB    NOT NULL,
+  under_way       INTEGER,
+  turn            INTEGER,
+  furthest        INTEGER NOT NULL DEFAULT 0,
+  overtakes_at_ms INTEGER,
+  latest_since_ms INTEGER,
+  stirred         INTEGER NOT NULL DEFAULT 0,
   UNIQUE (destination, key),
   CONSTRAINT one_at_a_time CHECK (under_way IS NULL OR turn IS NULL),
   CONSTRAINT nobody_overtakes_what_is_under_way CHECK
-    (under_way IS NULL OR overtakes_at_ms IS NULL),
-  CONSTRAINT overtaking_has_both_times CHECK
-    ((overtakes_at_ms IS NULL) = (overtakes_from_ms IS NULL))
+    (under_way IS NULL OR overtakes_at_ms IS NULL)
 ) STRICT;
 
 CREATE INDEX lines_overtaking ON lines (destination, overtakes_at_ms)
   WHERE overtakes_at_ms IS NOT NULL;
-CREATE INDEX lines_out_of_time ON lines (destination, overtakes_from_ms)
-  WHERE overtakes_from_ms IS NOT NULL;
+CREATE INDEX lines_out_of_time ON lines (destination, latest_since_ms)
+  WHERE latest_since_ms IS NOT NULL;
 
 -- A delivery's place in its line until it is completed: waiting if it is pending, else aside.
 CREATE TABLE places (
@@ -68,7 +66,7 @@ CREATE TABLE places (
 ) STRICT;
 
 CREATE INDEX places_in_line ON places (line, waiting, number);
-CREATE INDEX places_by_patience ON places (line, goes_at_ms) WHERE waiting = 1;
+CREATE INDEX places_by_patience ON places (line, goes_at_ms, number) WHERE waiting = 1;
 CREATE INDEX places_awaiting ON places (awaits) WHERE awaits IS NOT NULL;
 
 -- Which deliveries went out of their turn: `overtook` one that they had to wait for, or were
@@ -165,7 +163,7 @@ BEGIN
                        ELSE under_way END,
       turn = iif(new.status = 'processing', NULL, turn),
       overtakes_at_ms = iif(new.status = 'processing', NULL, overtakes_at_ms),
-      overtakes_from_ms = iif(new.status = 'processing', NULL, overtakes_from_ms),
+      latest_since_ms = iif(new.status = 'processing', NULL, latest_since_ms),
       furthest = CASE
         WHEN old.status = 'processing' AND new.status <> 'processing'
              AND new.attempts >= old.attempts
@@ -223,7 +221,7 @@ BEGIN
         WHERE p.line = new.id AND p.waiting = 1
         ORDER BY p.number LIMIT 1) END,
       overtakes_at_ms = NULL,
-      overtakes_from_ms = NULL
+      latest_since_ms = NULL
   WHERE id = new.id;
   UPDATE deliveries SET behind = 1
   WHERE id = old.turn AND status = 'pending' AND behind = 0
@@ -231,12 +229,16 @@ BEGIN
   UPDATE deliveries SET behind = 0
   WHERE id = (SELECT turn FROM lines WHERE id = new.id) AND behind = 1;
   UPDATE lines
-  SET (overtakes_at_ms, overtakes_from_ms) = (
-    SELECT p.goes_at_ms, p.goes_at_ms - p.wait_ms FROM places AS p
-    WHERE p.line = new.id AND p.waiting = 1 AND p.delivery IS NOT lines.turn
-    ORDER BY p.goes_at_ms LIMIT 1)
+  SET overtakes_at_ms = (
+        SELECT p.goes_at_ms FROM places AS p
+        WHERE p.line = new.id AND p.waiting = 1 AND p.delivery IS NOT lines.turn
+        ORDER BY p.goes_at_ms, p.number LIMIT 1),
+      latest_since_ms = (
+        SELECT p.goes_at_ms - p.wait_ms FROM places AS p
+        WHERE p.line = new.id AND p.waiting = 1 AND p.delivery IS NOT lines.turn
+        ORDER BY p.goes_at_ms DESC LIMIT 1)
   WHERE id = new.id AND under_way IS NULL;
-  UPDATE lines SET overtakes_at_ms = NULL, overtakes_from_ms = NULL
+  UPDATE lines SET overtakes_at_ms = NULL
   WHERE id = new.id
     AND overtakes_at_ms >= (SELECT next_attempt_at_ms FROM deliveries WHERE id = lines.turn);
 END;

@@ -195,7 +195,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     fence: int
     attempt: int
     status: Status
-    """COMPLETED, PENDING (another try at `next_attempt_at_ms`) or FAILED."""
+    """COMPLETED, PENDING (another try at `next_attempt_at_ms`) or FAILED. HELD: it cannot be sent
+    at all, for the reason in `error_message`; it is no try, and `Store.set_aside` takes it."""
     started_at_ms: int
     duration_ms: int
     next_attempt_at_ms: int | None
@@ -219,8 +220,42 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     """The delivery's status afterwards."""
 
 
+class SetAside(msgspec.Struct, frozen=True, gc=False):
+    """A claim that cannot be sent at all, whatever its destination would say."""
+
+    delivery_id: int
+    fence: int
+    reason: str
+    """Why, in words for a person, without personal data."""
+
+
+class Heading(msgspec.Struct, frozen=True, gc=False):
+    """Where one lead shall go by today's routes, and which of its deliveries may be moved."""
+
+    lead_id: str
+    deliveries: tuple[int, ...]
+    """Those that a person has selected."""
+    destinations: tuple[str, ...]
+    """Empty: no route takes it."""
+    hold_reason: str
+    """Why no route takes it; empty if one does."""
+
+
+class Rerouted(msgspec.Struct, frozen=True):
+    """What rerouting did, or would do."""
+
+    leads: int = 0
+    """Leads that were changed."""
+    sent: int = 0
+    """Deliveries to a destination that their lead did not go to before."""
+    cancelled: int = 0
+    """Deliveries to a destination that no route names any more."""
+    held: int = 0
+    """Deliveries of leads that no route takes any more."""
+
+
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What a person has decided about one delivery."""
+    """What was decided about one delivery otherwise than by a try: by a person, or by a rule."""
 
     delivery_id: int
     lead_id: str
@@ -241,15 +276,15 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """Empty: it had none."""
     status: Status
     attempt: int
-    """Number of the try that brought it there; 0: a person did."""
+    """Number of the try that brought it there; 0: no try did."""
     at_ms: int
 
     @property
     def why(self) -> str:
         """What can be said of the reason: such a log keeps none."""
         words = {
-            Status.HELD: "a person had held it",
-            Status.CANCELLED: "a person had cancelled it",
+            Status.HELD: "it had been held",
+            Status.CANCELLED: "it had been cancelled",
             Status.FAILED: "it had been given up",
             Status.PENDING: "the try had failed",
         }
@@ -325,6 +360,8 @@ class DeliveryView(msgspec.Struct, frozen=True, gc=False):
     """Number of the lead that must be delivered first; 0: of one that is not known yet."""
     waits_until_ms: int | None = None
     """Then it goes all the same."""
+    stands_in_for: str = ""
+    """The destination that failed for so long that this one got the lead in its place."""
 
 
 class LeadView(msgspec.Struct, frozen=True, gc=False):

@@ -20,9 +20,10 @@ class Status(StrEnum):
     FAILED = "failed"
     """Tried for its whole age without success; waits for a person, and is never purged."""
     HELD = "held"
-    """Set aside, by quarantine or by a person, until a person resumes it."""
+    """Set aside, by quarantine, by a person or because it cannot be sent, until a person resumes
+    it."""
     CANCELLED = "cancelled"
-    """A person decided that it shall not be delivered."""
+    """A person decided that it shall not be delivered, or its fallback gets the lead instead."""
 
 
 class Disposition(StrEnum):
@@ -33,7 +34,8 @@ class Disposition(StrEnum):
     UNROUTED = "unrouted"
     """Accepted while no destination was configured; goes to the first that is."""
     QUARANTINED = "quarantined"
-    """Kept and held for a person: no source claims its path, or a constraint refused it."""
+    """Kept and held for a person: no source claims its path, no route takes it, or a constraint
+    refused it."""
     DUPLICATE = "duplicate"
     """The same delivery as an earlier lead, linked to it and not delivered again."""
     ERASED = "erased"
@@ -80,6 +82,10 @@ class Verb(StrEnum):
     """The worker returns a lease without having tried."""
     RESCUE = "rescue"
     """The lease ran out: its worker died or hangs."""
+    SET_ASIDE = "set_aside"
+    """The worker finds that it cannot be sent at all; no try is spent, and a person decides."""
+    STAND_IN = "stand_in"
+    """Its destination has failed for too long: the fallback gets the lead, this one rests."""
     HOLD = "hold"
     """A person sets it aside."""
     RESUME = "resume"
@@ -102,6 +108,8 @@ GRAPH: Mapping[Verb, Mapping[Status, Status]] = {
     Verb.GIVE_UP: {Status.PROCESSING: Status.FAILED},
     Verb.RELEASE: {Status.PROCESSING: Status.PENDING},
     Verb.RESCUE: {Status.PROCESSING: Status.PENDING},
+    Verb.SET_ASIDE: {Status.PROCESSING: Status.HELD},
+    Verb.STAND_IN: {Status.PENDING: Status.CANCELLED},
     Verb.HOLD: {Status.PENDING: Status.HELD, Status.FAILED: Status.HELD},
     Verb.RESUME: {Status.HELD: Status.PENDING},
     Verb.RETRY: {

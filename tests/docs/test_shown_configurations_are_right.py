@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from leadkeep.destinations.transform import Transform
 from leadkeep.settings.load import load
+from leadkeep.sources.routing import Router
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -26,6 +28,9 @@ def test_a_shown_configuration_is_taken(toml: str, tmp_path: Path) -> None:
     (tmp_path / "leadkeep.toml").write_text(f"{toml}\n{missing}")
     settings = load(config=None, environ={}, flags={}, cwd=tmp_path, check_files=False)
     assert settings.config_file == tmp_path / "leadkeep.toml"
+    assert Router.of(settings)
+    for name, chosen in settings.destinations.items():
+        Transform.of(name, chosen)
 
 
 def test_the_quick_start_shows_a_configuration() -> None:

@@ -30,6 +30,7 @@ from leadkeep.journal.doorbell import Doorbell
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.order import OrderReader
 from leadkeep.sources.routes import SourceTable
+from leadkeep.sources.routing import Routes
 from leadkeep.store.base import Store
 
 __all__ = ["Absorbed", "Absorber"]
@@ -57,6 +58,7 @@ class Absorber:
         on_absorbed: called in the loop after each transaction that brought leads; must be quick.
         archive: reads the archive, for a store that was set back behind what is archived.
         orders: reads which leads stand in a line with others; None: none do.
+        conditional: sources whose leads are routed one by one.
     """
 
     def __init__(
@@ -71,12 +73,13 @@ class Absorber:
         on_absorbed: Callable[[], None],
         archive: JournalReader | None = None,
         orders: OrderReader | None = None,
+        conditional: Mapping[str, Routes] | None = None,
     ) -> None:
         self.troubles = Troubles(clock)
         """Which segments are damaged, and which were read whole."""
         self._store = store
         self._clock = clock
-        self._maker = LeadMaker(sources, contacts, orders)
+        self._maker = LeadMaker(sources, contacts, conditional, orders)
         self._segments = Segments(readers, archive)
         self._writing = Writing(store, self.troubles, clock, on_absorbed)
         self._on_absorbed = on_absorbed

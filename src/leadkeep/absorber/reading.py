@@ -5,7 +5,7 @@ ends, its counts are those of the segment up to there, and every record that the
 exactly one batch.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -24,6 +24,7 @@ from leadkeep.sources.order import OrderReader
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
+from leadkeep.sources.routing import Request, Routes
 from leadkeep.states import Disposition
 
 BATCH_LEADS = 500
@@ -48,13 +49,19 @@ class LeadMaker:
     Args:
         sources: which source's leads go where.
         contacts: reads payloads.
+        conditional: sources whose leads are routed one by one.
         orders: reads which leads stand in a line with others; None: none do.
     """
 
     def __init__(
-        self, sources: SourceTable, contacts: ContactReader, orders: OrderReader | None = None
+        self,
+        sources: SourceTable,
+        contacts: ContactReader,
+        conditional: Mapping[str, Routes] | None = None,
+        orders: OrderReader | None = None,
     ) -> None:
         self._sources = sources
+        self._conditional = conditional or {}
         self._orders = orders
         self._contacts = contacts
         self._routes: dict[str, Route] = {}
@@ -82,6 +89,9 @@ class LeadMaker:
             return self._sources.route(record.source, record.flags, record.target)
         route = self._routes.get(record.source)
         if route is None:
+            routes = self._conditional.get(record.source)
+            if routes is not None:
+                return routes.route(Request.of(record))
             route = self._sources.route(record.source, record.flags, record.target)
             # Of a source that is configured: any number of others may have been.
             if route.disposition is not Disposition.QUARANTINED:

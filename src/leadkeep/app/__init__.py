@@ -14,7 +14,9 @@ from leadkeep.app.commands import (
     load_settings,
     open_pusher,
     process_queue,
+    reroute,
 )
+from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 from leadkeep.app.store import existing_store, make_data_folder, migrate_store, open_store, why_lost
 
@@ -30,7 +32,9 @@ __all__ = [
     "migrate_store",
     "open_pusher",
     "open_store",
+    "preview",
     "process_queue",
+    "reroute",
     "run_intake",
     "run_supervisor",
     "run_worker",

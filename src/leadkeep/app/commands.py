@@ -25,6 +25,7 @@ from leadkeep.app.parts import (
 )
 from leadkeep.app.store import existing_store, make_data_folder, open_store, refuse_if_lost
 from leadkeep.clock import SystemClock
+from leadkeep.models import Rerouted, Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
 
@@ -57,6 +58,8 @@ class QueueRun(msgspec.Struct, frozen=True):
     failed: int
     still_waiting: int
     """Deliveries that are pending or processing afterwards."""
+    set_aside: int = 0
+    """Deliveries that are held now because they cannot be sent."""
 
 
 def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
@@ -77,14 +80,18 @@ async def check_parts(settings: Settings) -> None:
         SettingsError: one of them cannot be made from the settings.
     """
     from leadkeep.destinations.http import HttpDestination
+    from leadkeep.destinations.transform import Transform
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
-    from leadkeep.sources.routes import SourceTable
+    from leadkeep.sources.order import OrderReader
+    from leadkeep.sources.routing import Router
 
     ReplyTable.of(settings)
-    SourceTable.of(settings)
+    Router.of(settings)
+    OrderReader.of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():
+        Transform.of(name, chosen)
         await HttpDestination(name, chosen, clock=SystemClock()).close()
 
 
@@ -133,6 +140,7 @@ async def process_queue(
         retry_later=run.retry_later,
         failed=run.failed,
         still_waiting=counts[Status.PENDING] + counts[Status.PROCESSING],
+        set_aside=run.set_aside,
     )
 
 
@@ -193,3 +201,22 @@ async def ledger(settings: Settings) -> Ledger:
             store=store,
             clock=SystemClock(),
         ).ledger()
+
+
+async def reroute(
+    settings: Settings, selection: Selection, *, actor: str, dry_run: bool = False
+) -> Rerouted:
+    """Bring selected leads to where today's routes send them.
+
+    Raises:
+        SettingsError: a condition is wrong.
+        StoreError: the store cannot be used.
+    """
+    from leadkeep.delivery.rerouting import Rerouter
+    from leadkeep.sources.routing import Router
+
+    router = Router.of(settings)
+    if not settings.store_path.exists():
+        return Rerouted()
+    async with open_store(settings) as store:
+        return await Rerouter(store, router, actor=actor).reroute(selection, dry_run=dry_run)

@@ -155,6 +155,7 @@ def make_absorber(
     from leadkeep.sources.contact import ContactReader
     from leadkeep.sources.order import OrderReader
     from leadkeep.sources.routes import SourceTable
+    from leadkeep.sources.routing import conditional_routes
 
     return Absorber(
         readers=journal_readers(settings) if readers is None else readers,
@@ -166,6 +167,7 @@ def make_absorber(
         on_absorbed=on_absorbed,
         archive=ArchiveReader(archived or archive(settings)),
         orders=OrderReader.of(settings),
+        conditional=conditional_routes(settings),
     )
 
 
@@ -206,11 +208,12 @@ async def make_delivery(
 ) -> AsyncIterator[DeliveryWorker]:
     from leadkeep.delivery.worker import DeliveryWorker
     from leadkeep.destinations.http import HttpDestination
+    from leadkeep.destinations.transform import transformed
     from leadkeep.journal.outcomes import OutcomeLog
 
     clock = SystemClock()
     destinations = {
-        name: HttpDestination(name, chosen, clock=clock)
+        name: transformed(name, chosen, HttpDestination(name, chosen, clock=clock))
         for name, chosen in settings.destinations.items()
     }
     try:
@@ -236,7 +239,23 @@ async def make_delivery(
 async def adopt_unrouted(settings: Settings, store: Store) -> None:
     """Leads that came while there was no destination go to those that there are now."""
     adopted = 0
-    while settings.destinations and (some := await store.adopt_unrouted([*settings.destinations])):
-        adopted += some
+    if any(source.destinations or source.routes for source in settings.sources.values()):
+        adopted = await _route_unrouted(settings, store)
+    elif settings.destinations:
+        while some := await store.adopt_unrouted([*settings.destinations]):
+            adopted += some
     if adopted:
         log.info("leads that waited for a destination are on their way", leads=adopted)
+
+
+async def _route_unrouted(settings: Settings, store: Store) -> int:
+    """The same where sources say which leads go where; one held by a person waits for a person."""
+    from leadkeep.delivery.rerouting import Rerouter
+    from leadkeep.models import Selection
+    from leadkeep.sources.routing import Router
+    from leadkeep.states import Status
+
+    # Only what came so is pending without a destination.
+    waiting = Selection(statuses=(Status.PENDING,), destinations=("",))
+    rerouter = Rerouter(store, Router.of(settings), actor="leadkeep")
+    return (await rerouter.reroute(waiting)).leads if settings.destinations else 0

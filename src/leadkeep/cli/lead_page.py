@@ -145,6 +145,8 @@ def _standing(view: DeliveryView) -> "Text":
     sign, style = SIGNS[view.status]
     text = Text(f"{local_time(view.processed_at_ms):<23}  {view.destination or 'no destination'}: ")
     text.append(f"{sign} {view.status.value}", style=style)
+    if view.stands_in_for:
+        text.append(f", in place of {view.stands_in_for}")
     if view.status is Status.PENDING and view.next_attempt_at_ms is not None:
         if view.waits_for_lead is None:
             text.append(f", next try {local_time(view.next_attempt_at_ms)}")

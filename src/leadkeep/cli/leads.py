@@ -1,4 +1,4 @@
-"""`leadkeep leads list|show|retry|cancel|hold|resume`: looking at leads and deciding about them."""
+"""`leadkeep leads`: looking at leads and deciding about them. Here: `list` and `show`."""
 
 import asyncio
 import sys
@@ -10,6 +10,7 @@ from leadkeep.cli.deciding import decision
 from leadkeep.cli.lead_page import lead_json, lead_lines
 from leadkeep.cli.masking import mask_email, mask_phone
 from leadkeep.cli.options import command_line
+from leadkeep.cli.previewing import preview
 from leadkeep.cli.releasing import release
 from leadkeep.cli.render import (
     Cell,
@@ -23,6 +24,7 @@ from leadkeep.cli.render import (
     show_table,
     status_cell,
 )
+from leadkeep.cli.rerouting import reroute
 from leadkeep.cli.selecting import selection_options
 from leadkeep.cli.store import opened
 from leadkeep.cli.visible import visible_bytes
@@ -180,6 +182,8 @@ def _write_body(lead: LeadView) -> None:
 
 
 leads.add_command(release)
+leads.add_command(preview)
+leads.add_command(reroute)
 
 for _verb in (Verb.RETRY, Verb.CANCEL, Verb.HOLD, Verb.RESUME):
     leads.add_command(decision(_verb))

@@ -58,4 +58,9 @@ def _mask_phone_like(found: str) -> str:
 
 def mask_headers(lines: str) -> str:
     """Header lines with credentials and signatures hidden."""
-    return mask_text(_SECRET_HEADER.sub(rf"\1\2{HIDDEN}", lines))
+    return mask_text(mask_secret_headers(lines))
+
+
+def mask_secret_headers(lines: str) -> str:
+    """The same, with nothing else hidden."""
+    return _SECRET_HEADER.sub(rf"\1\2{HIDDEN}", lines)

@@ -26,7 +26,7 @@ def process_queue(ctx: click.Context, *, limit: int | None, as_json: bool) -> No
     """Absorb what was accepted and deliver everything that is due, once.
 
     Safe beside a running `serve` and beside itself: each delivery is made by one of them. Exit
-    code 0: every lead is delivered. 3: some have failed or still wait.
+    code 0: every lead is delivered. 3: some have failed, cannot be sent or still wait.
     """
     from leadkeep import app
 
@@ -42,16 +42,18 @@ def process_queue(ctx: click.Context, *, limit: int | None, as_json: bool) -> No
     else:
         for line in summary(run):
             click.echo(line)
-    left = run.failed or run.retry_later or run.still_waiting
+    left = run.failed or run.retry_later or run.still_waiting or run.set_aside
     ctx.exit(Exit.UNHEALTHY if left else Exit.OK)
 
 
 def summary(run: "QueueRun") -> list[str]:
     """The counts in words."""
+    held = f"{count(run.set_aside, 'delivery', 'deliveries')} held: cannot be sent"
     return [
         f"{count(run.absorbed, 'lead')} taken into the store",
         f"{count(run.completed, 'delivery', 'deliveries')} completed",
         f"{count(run.retry_later, 'delivery', 'deliveries')} not confirmed, to be tried again",
         f"{count(run.failed, 'delivery', 'deliveries')} failed for good",
         f"{count(run.still_waiting, 'delivery', 'deliveries')} still waiting",
+        *([held] if run.set_aside else []),
     ]

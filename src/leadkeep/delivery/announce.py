@@ -21,6 +21,7 @@ _RESULTS = {
     Status.COMPLETED: "completed",
     Status.PENDING: "retry_later",
     Status.FAILED: "failed",
+    Status.HELD: "set_aside",
 }
 
 
@@ -53,12 +54,25 @@ class Announcer:
             metrics.ATTEMPTS.labels(destination, result).inc(count)
         for (destination, error), count in errors.items():
             metrics.FAILURES.labels(destination, error).inc(count)
-        self._scribe.write(_line(claim, outcome, recorded) for (claim, outcome), recorded in group)
+        self._scribe.write(
+            _line(claim, outcome, recorded)
+            for (claim, outcome), recorded in group
+            if outcome.status is not Status.HELD  # no try: the store's verb has it logged
+        )
 
 
 def _say(claim: Claim, outcome: Outcome, recorded: Recorded) -> None:
     if outcome.status is Status.COMPLETED:
         _log.debug("delivered", lead_id=claim.lead_id, destination=claim.destination)
+    elif outcome.status is Status.HELD:
+        _log.warning(
+            "a lead cannot be sent and is held",
+            lead_id=claim.lead_id,
+            lead_number=claim.lead_number,
+            delivery_id=claim.delivery_id,
+            destination=claim.destination,
+            reason=outcome.error_message,
+        )
     else:
         say = _log.warning if outcome.status is Status.FAILED else _log.info
         say(

@@ -21,6 +21,10 @@ INTERRUPTED = "interrupted"
 """Error class of an attempt that was cut short because the worker stopped."""
 
 
+class Aside(NamedTuple):
+    """It cannot be sent at all: no try is spent, and a person decides."""
+
+
 class Finished(NamedTuple):
     """A claim and what its attempt came to."""
 
@@ -89,7 +93,9 @@ class Attempter:
         decision = self._decide(claim, reply)
         return Finished(claim, _outcome(claim, reply, decision, started_at_ms, duration_ms))
 
-    def _decide(self, claim: Claim, reply: Reply) -> Decision:
+    def _decide(self, claim: Claim, reply: Reply) -> Decision | Aside:
+        if reply.unsendable:
+            return Aside()
         # The clock is read anew: it may have jumped since the attempt began.
         steady_since_ms = self._wall.steady_since_us() // 1000
         now_ms = self._clock.now_us() // 1000
@@ -108,7 +114,7 @@ class Attempter:
 
 
 def _outcome(
-    claim: Claim, reply: Reply, decision: Decision, started_at_ms: int, duration_ms: int
+    claim: Claim, reply: Reply, decision: Decision | Aside, started_at_ms: int, duration_ms: int
 ) -> Outcome:
     next_attempt_at_ms = None
     error_message = reply.error_message
@@ -120,6 +126,8 @@ def _outcome(
         case GiveUp(reason):
             status = Status.FAILED
             error_message = f"{error_message}; {reason}"
+        case Aside():
+            status = Status.HELD
         case _:
             assert_never(decision)
     return Outcome(

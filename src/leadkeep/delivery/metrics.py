@@ -4,7 +4,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ATTEMPTS = Counter(
     "leadkeep_delivery_attempts_total",
-    "Recorded attempts by destination and result: completed, retry_later or failed.",
+    "Recorded attempts by destination and result: completed, retry_later, failed, or set_aside "
+    "(held because it cannot be sent; no try).",
     ["destination", "result"],
 )
 FAILURES = Counter(
@@ -33,6 +34,11 @@ LEASES_LOST = Counter(
 )
 RESCUED = Counter(
     "leadkeep_delivery_rescued_total", "Deliveries taken back from workers that were not heard of."
+)
+STOOD_IN = Counter(
+    "leadkeep_delivery_stood_in_total",
+    "Leads given to a fallback, by the destination that failed and the one that got them.",
+    ["destination", "fallback"],
 )
 
 

@@ -21,6 +21,8 @@ class DeliveryRun(msgspec.Struct, frozen=True):
     """Not confirmed; another try is due later."""
     failed: int = 0
     """Given up: older than the retry policy's age."""
+    set_aside: int = 0
+    """Held because they cannot be sent; none of them is a try."""
     stale: int = 0
     """Of all these, recorded after the lease was lost: another worker may have them too."""
     rescued: int = 0
@@ -45,7 +47,8 @@ class Tally:
     """
 
     def __init__(self, *, rescued: int, progress: Progress | None) -> None:
-        self._counts = dict.fromkeys((Status.COMPLETED, Status.PENDING, Status.FAILED), 0)
+        ends = (Status.COMPLETED, Status.PENDING, Status.FAILED, Status.HELD)
+        self._counts = dict.fromkeys(ends, 0)
         self._stale = 0
         self._rescued = rescued
         self._progress = progress
@@ -63,6 +66,7 @@ class Tally:
             completed=self._counts[Status.COMPLETED],
             retry_later=self._counts[Status.PENDING],
             failed=self._counts[Status.FAILED],
+            set_aside=self._counts[Status.HELD],
             stale=self._stale,
             rescued=self._rescued,
         )

@@ -15,7 +15,8 @@ from leadkeep.delivery.announce import Announcer
 from leadkeep.delivery.attempt import Finished
 from leadkeep.delivery.leases import Leases
 from leadkeep.errors import StoreError, StoreUnavailable, StoreUnsafe
-from leadkeep.models import Recorded
+from leadkeep.models import Outcome, Recorded, SetAside
+from leadkeep.states import Status
 from leadkeep.store.base import Store
 
 RECORDED_AT_ONCE = 500
@@ -38,10 +39,14 @@ class Recorder:
         store: where to.
         leases: a claim is let go once its outcome is recorded.
         announcer: told after the store.
+        worker: who sets aside what cannot be sent, for the log of actions.
     """
 
-    def __init__(self, store: Store, leases: Leases, announcer: Announcer) -> None:
+    def __init__(
+        self, store: Store, leases: Leases, announcer: Announcer, *, worker: str = "worker"
+    ) -> None:
         self._store = store
+        self._worker = worker
         self._leases = leases
         self._announcer = announcer
         self._waiting: deque[Finished] = deque()
@@ -96,7 +101,7 @@ class Recorder:
         backoff = FIRST_BACKOFF_SECONDS
         while True:
             try:
-                recorded = await self._store.record(outcomes)
+                recorded = await self._recorded(outcomes)
             except StoreUnsafe:
                 raise
             except StoreUnavailable as error:
@@ -112,6 +117,18 @@ class Recorder:
             else:
                 self._say_up()
                 return list(recorded)
+
+    async def _recorded(self, outcomes: list[Outcome]) -> list[Recorded]:
+        """Have the store take a group: tries, and what was set aside without one."""
+        aside = [one for one in outcomes if one.status is Status.HELD]
+        if not aside:
+            return await self._store.record(outcomes)
+        refused = [SetAside(one.delivery_id, one.fence, one.error_message) for one in aside]
+        held = iter(await self._store.set_aside(refused, actor=self._worker))
+        tries = [one for one in outcomes if one.status is not Status.HELD]
+        # If this fails the group is taken again, and what is held already stays so.
+        tried = iter(await self._store.record(tries) if tries else ())
+        return [next(held if one.status is Status.HELD else tried) for one in outcomes]
 
     def _speak(self, group: list[Finished], recorded: list[Recorded | None]) -> None:
         known: list[tuple[Finished, Recorded]] = []

@@ -14,6 +14,7 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery.announce import Announcer
 from leadkeep.delivery.attempt import Attempter, Finished
+from leadkeep.delivery.fallback import FallbackWatch, fallbacks_of
 from leadkeep.delivery.lane import Lane
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.once import Budget, DeliveryRun, Progress, Tally, feed_once
@@ -67,7 +68,7 @@ class DeliveryWorker:
         self._drain_seconds = drain_seconds
         self._leases = Leases(store, lease_ms=lease_ms)
         self._scribe = Scribe(outcome_log)
-        self._recorder = Recorder(store, self._leases, Announcer(self._scribe))
+        self._recorder = Recorder(store, self._leases, Announcer(self._scribe), worker=worker)
         self._rescuer = Rescuer(
             store, every_seconds=min(RESCUE_SECONDS, lease_ms / 3000), rescued=self.wake
         )
@@ -87,6 +88,15 @@ class DeliveryWorker:
             for name, destination in destinations.items()
         ]
 
+        self.fallbacks = FallbackWatch(
+            store,
+            fallbacks_of(settings),
+            clock=clock,
+            wall=wall,
+            worker=worker,
+            handed_over=self.wake,
+        )
+        """Gives leads to the fallbacks of destinations that fail."""
         self._lane_of = {lane.destination: lane for lane in self._lanes}
         self._recorder.listeners.append(self._wake_for_next_try)
 
@@ -103,6 +113,7 @@ class DeliveryWorker:
         """
         async with self._crew() as crew:
             rescuing = crew.create_task(self._rescuer.run(), name="rescue")
+            falling_back = crew.create_task(self.fallbacks.run(), name="fall back")
             feeding = [
                 crew.create_task(lane.feed(stop), name=f"feed {lane.destination}")
                 for lane in self._lanes
@@ -110,6 +121,7 @@ class DeliveryWorker:
             await stop.wait()
             self.wake()
             rescuing.cancel()
+            falling_back.cancel()
             await _ended(feeding)
             await self._release_unstarted()
             await self._finish(within_seconds=self._drain_seconds)
@@ -130,6 +142,7 @@ class DeliveryWorker:
                 the error says that it is not.
         """
         tally = Tally(rescued=await self._rescuer.rescue(), progress=progress)
+        await self.fallbacks.look()
         self._recorder.listeners.append(tally.add)
         budget = Budget(limit)
         async with self._crew() as crew:

@@ -24,6 +24,9 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes = b""
     """The reply's first `reply_max_bytes`."""
     retry_after_seconds: float | None = None
+    unsendable: bool = False
+    """Nothing was sent, and as lead and settings are nothing can be: another try would end the
+    same. `error_message` says why."""
 
 
 class Destination(Protocol):

@@ -22,6 +22,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from leadkeep.destinations.exchange import Exchange, SpokeFirst
 from leadkeep.destinations.request import Unsendable
 
+UNSENDABLE = "unsendable"
+"""Class of a lead that was not sent because it cannot be."""
+
 
 class Failure(NamedTuple):
     """Why a lead is not confirmed."""
@@ -57,7 +60,7 @@ def failure_of_error(
         timeout_seconds: the deadline that a TimeoutError is about.
     """
     if isinstance(error, Unsendable):
-        return Failure("unsendable", f"the lead cannot be sent to {name}: {error}")
+        return Failure(UNSENDABLE, f"the lead cannot be sent to {name}: {error}")
     if isinstance(error, SpokeFirst):
         return Failure("malformed_reply", f"{name} sends something before it is asked")
     if not seen.connected:

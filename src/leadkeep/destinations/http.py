@@ -13,7 +13,12 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.destinations.base import Reply
 from leadkeep.destinations.exchange import Exchange, Wire
-from leadkeep.destinations.failures import Failure, failure_of_error, failure_of_status
+from leadkeep.destinations.failures import (
+    UNSENDABLE,
+    Failure,
+    failure_of_error,
+    failure_of_status,
+)
 from leadkeep.destinations.request import RequestForm
 from leadkeep.destinations.retry_after import retry_after_seconds
 from leadkeep.models import Claim
@@ -97,6 +102,7 @@ class HttpDestination:
             headers=seen.head,
             body=seen.body,
             retry_after_seconds=wait,
+            unsendable=failure.error_class == UNSENDABLE,
         )
 
 

@@ -6,7 +6,7 @@ A check says nothing about settings whose own value is already wrong.
 from collections.abc import Iterator
 from pathlib import Path
 
-from leadkeep.settings.model import Address, Settings
+from leadkeep.settings.model import Address, DestinationSettings, Settings, SourceSettings
 from leadkeep.settings.quantities import seconds_text, size_text
 
 _ROOM_BESIDE_BODY = 1024**2
@@ -103,18 +103,8 @@ def _sources(settings: Settings) -> Iterator[Finding]:
                     (key,),
                     f"{key}: there is no destination `{destination}` (there are: {known})",
                 )
-        if source.depends_on_source and source.depends_on_source not in settings.sources:
-            known = ", ".join(sorted(settings.sources))
-            yield (
-                (f"sources.{name}.depends_on_source",),
-                f"sources.{name}.depends_on_source: there is no source "
-                f"`{source.depends_on_source}` (there are: {known})",
-            )
-        if source.depends_on_source and not source.depends_on:
-            yield (
-                (f"sources.{name}.depends_on_source", f"sources.{name}.depends_on"),
-                f"sources.{name}.depends_on_source: means nothing without depends_on",
-            )
+        yield from _routes(settings, name, source)
+        yield from _order(settings, name, source)
         key = f"sources.{name}.paths"
         for path in source.paths:
             other = claimed.setdefault(path.rstrip("/") or "/", key)
@@ -122,11 +112,51 @@ def _sources(settings: Settings) -> Iterator[Finding]:
                 yield (key, other), f"{key}: {path} is already claimed by {other}"
 
 
+def _routes(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:
+    key = f"sources.{name}.routes"
+    for number, route in enumerate(source.routes, 1):
+        for destination in route.to:
+            if destination not in settings.destinations:
+                known = ", ".join(sorted(settings.destinations)) or "none"
+                yield (
+                    (key,),
+                    f"{key}: route {number}: there is no destination `{destination}` "
+                    f"(there are: {known})",
+                )
+    for number, route in enumerate(source.routes[:-1], 1):
+        if not route.when and source.routing == "first":
+            yield (
+                (key,),
+                f"{key}: route {number} takes every lead, so that none reaches route {number + 1}",
+            )
+
+
+def _fallback(settings: Settings, name: str, destination: DestinationSettings) -> Iterator[Finding]:
+    key, other = f"destinations.{name}.fallback", destination.fallback
+    if not other:
+        return
+    if other not in settings.destinations:
+        known = ", ".join(sorted(settings.destinations))
+        yield (key,), f"{key}: there is no destination `{other}` (there are: {known})"
+    elif other == name:
+        yield (key,), f"{key}: is the destination itself"
+    minutes = destination.fallback_after_minutes
+    if minutes * 60 >= destination.retry.age_seconds:
+        age = f"destinations.{name}.retry.age_seconds"
+        yield (
+            (f"{key}_after_minutes", age),
+            f"{key}_after_minutes = {minutes:g}: must be shorter than "
+            f"retry.age_seconds = {seconds_text(destination.retry.age_seconds)}, after which a "
+            "lead is failed",
+        )
+
+
 def _destinations(settings: Settings) -> Iterator[Finding]:
     for name, destination in settings.destinations.items():
         key = f"destinations.{name}"
         if not destination.url:
             yield (f"{key}.url",), f"{key}.url: missing; every destination needs it"
+        yield from _fallback(settings, name, destination)
         retry = destination.retry
         if retry.first_seconds > retry.longest_seconds:
             yield (
@@ -134,3 +164,15 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
                 f"{key}.retry.first_seconds = {seconds_text(retry.first_seconds)}: must not be "
                 f"longer than longest_seconds = {seconds_text(retry.longest_seconds)}",
             )
+
+
+def _order(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:
+    key, named = f"sources.{name}.depends_on_source", source.depends_on_source
+    if named and named not in settings.sources:
+        known = ", ".join(sorted(settings.sources))
+        yield (key,), f"{key}: there is no source `{named}` (there are: {known})"
+    if named and not source.depends_on:
+        yield (
+            (key, f"sources.{name}.depends_on"),
+            f"{key}: means nothing without sources.{name}.depends_on",
+        )

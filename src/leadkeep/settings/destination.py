@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from leadkeep.settings.row import setting
+from leadkeep.settings.transform import TransformSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,4 +65,18 @@ class DestinationSettings:
         secret=True,
         example='{ Authorization = { env = "CRM_AUTHORIZATION" } }',
     )
+    fallback: str = setting(
+        "",
+        "Another destination that gets the leads which this one has not confirmed for too long, in "
+        "its place. Empty: none.",
+        kind="text",
+    )
+    fallback_after_minutes: float = setting(
+        30.0,
+        "How long a lead is tried here before its fallback gets it.",
+        kind="ratio",
+        minimum=0,
+        maximum=7 * 1440,
+    )
     retry: RetrySettings = field(default_factory=RetrySettings)
+    transform: TransformSettings = field(default_factory=TransformSettings)

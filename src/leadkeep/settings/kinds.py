@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from leadkeep.settings.allowed import Kind, toml_table
 from leadkeep.settings.places import PLACES
 from leadkeep.settings.quantities import QUANTITIES
+from leadkeep.settings.shapes import SHAPES
 from leadkeep.settings.table import Row
 from leadkeep.settings.words import WORDS
 
-KINDS: Mapping[str, Kind] = {**QUANTITIES, **PLACES, **WORDS}
+KINDS: Mapping[str, Kind] = {**QUANTITIES, **PLACES, **WORDS, **SHAPES}
 
 MASK = "***"
 

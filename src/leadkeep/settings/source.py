@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from leadkeep.settings.routing import RouteSettings
 from leadkeep.settings.row import setting
 
 
@@ -35,14 +36,15 @@ class SourceSettings:
     )
     destinations: tuple[str, ...] = setting(
         (),
-        "Where its leads go, by name. Empty: to every destination.",
+        "Where its leads go, by name. Empty: to every destination. With routes: where those go "
+        "that no route takes; empty: they are held.",
         kind="texts_list",
         example='["NAME"]',
     )
     order_by: str = setting(
         "",
         "Deliver leads with the same one after another: `phone`, `email`, `vendor_lead_id`, or "
-        'JMESPath such as `call_id` (in the payload) or `headers."x-call-id"`.',
+        'JMESPath such as `call_id` (of the payload) or `headers."x-call-id"`.',
         kind="text",
         example='"phone"',
     )
@@ -65,5 +67,17 @@ class SourceSettings:
         kind="seconds",
         minimum=1,
         maximum=86_400,
+    )
+    routing: str = setting(
+        "first",
+        "`first`: the first route whose condition holds takes the lead; `all`: every such route.",
+        kind="choice",
+        choices=("first", "all"),
+    )
+    routes: tuple[RouteSettings, ...] = setting(
+        (),
+        "Where leads go that satisfy a condition; also written as [[sources.NAME.routes]].",
+        kind="routes",
+        example="""[{ when = "payload.state == 'OH'", to = ["NAME"] }, { to = ["NAME"] }]""",
     )
     reply: ReplySettings = field(default_factory=ReplySettings)

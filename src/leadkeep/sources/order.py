@@ -15,7 +15,8 @@ import structlog
 from leadkeep.models import Contact, LeadOrder, Record
 from leadkeep.settings.model import Settings
 from leadkeep.settings.source import SourceSettings
-from leadkeep.sources.expressions import Expression
+from leadkeep.sources.expressions import Expression, Unclear
+from leadkeep.sources.request_view import NAMES, View
 
 CONTACT_FIELDS: Mapping[str, Callable[[Contact], str]] = {
     "phone": lambda contact: contact.phone,
@@ -26,6 +27,7 @@ CONTACT_FIELDS: Mapping[str, Callable[[Contact], str]] = {
 
 _LONGEST = 1_000
 _LEAD_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*", re.ASCII)
 _LEAD_NUMBER = re.compile(r"[1-9][0-9]{12}")
 
 _log = structlog.get_logger("leadkeep.sources")
@@ -85,6 +87,9 @@ class OrderReader:
             return None
         try:
             return _order(rules, record, contact)
+        except Unclear as error:
+            _log.warning("the order of a lead could not be read", reason=str(error))
+            return None
         except Exception as error:
             # A view of hostile bytes: whatever goes wrong in here must not stop the lead.
             _log.warning("the order of a lead could not be read", error=type(error).__name__)
@@ -105,6 +110,8 @@ def _rules(name: str, chosen: SourceSettings, *, is_named: bool) -> _Rules:
 def reader_of(key: str, text: str) -> _Read | None:
     """What reads a lead by a word for contacts or by an expression; None if nothing is set.
 
+    A path that begins with no part of a request is looked for in the payload, then in the query.
+
     Raises:
         SettingsError: it is neither.
     """
@@ -113,8 +120,20 @@ def reader_of(key: str, text: str) -> _Read | None:
     field = CONTACT_FIELDS.get(text)
     if field is not None:
         return lambda _record, contact: field(contact)
+    if _PLAIN_PATH.fullmatch(text) and re.split(r"\W", text, maxsplit=1)[0] not in NAMES:
+        text = f"payload.{text} || query.{text}"
     expression = Expression(key, text)
-    return lambda record, _contact: _text(expression.value(record))
+    return lambda record, _contact: _text(expression.value(_view_of(record)))
+
+
+def _view_of(record: Record) -> View:
+    return View(
+        source=record.source,
+        method=record.method,
+        target=record.target,
+        headers=record.headers,
+        body=record.body,
+    )
 
 
 def _order(rules: _Rules, record: Record, contact: Contact) -> LeadOrder | None:

@@ -21,8 +21,10 @@ Tree = dict[str, "Tree"] | list["Tree"] | str | int | float | bool | None
 READ_BYTES = 256 * 1024
 """A larger payload is read this far: enough for every lead, little work for a hostile one."""
 
-_FIELDS = 1_000
-_PARTS = 200
+FIELDS = 1_000
+"""So many fields of a form are read."""
+PARTS = 200
+"""So many parts of multipart/form-data are read."""
 _KEY_CHARS = 200
 
 _BOMS = (
@@ -149,7 +151,7 @@ def read_lenient_json(text: str) -> Tree:
         return tree
     found: dict[str, Tree] = {}
     for number, pair in enumerate(_SALVAGE.finditer(text)):
-        if number == _FIELDS:
+        if number == FIELDS:
             break
         found.setdefault(pair[1], _unescaped(pair[2]) if pair[3] is None else pair[3])
     return found
@@ -169,7 +171,7 @@ def read_form(text: str) -> dict[str, Tree]:
     if "=" not in text and not text.startswith("%"):
         return {}
     found: dict[str, Tree] = {}
-    for pair in text.split("&", _FIELDS)[:_FIELDS]:
+    for pair in text.split("&", FIELDS)[:FIELDS]:
         key, _, value = pair.partition("=")
         if "%" in key or "+" in key:
             key = unquote_plus(key)
@@ -205,7 +207,7 @@ def read_multipart(content_type: str, body: bytes) -> dict[str, Tree]:
             return {}
         boundary = first[2:]
     found: dict[str, Tree] = {}
-    for part in body.split(b"--" + boundary, _PARTS)[1:]:
+    for part in body.split(b"--" + boundary, PARTS)[1:]:
         head, gap, value = part.partition(b"\r\n\r\n")
         if not gap:
             head, gap, value = part.partition(b"\n\n")

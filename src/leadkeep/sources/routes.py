@@ -54,6 +54,7 @@ class SourceTable:
     Args:
         paths: source name → its paths; a `*` at the end takes everything that begins so.
         destinations: source name → where its leads go.
+        conditional: sources whose leads are routed one by one, in `routing.py`.
 
     Raises:
         SettingsError: two sources claim the same path.
@@ -63,8 +64,10 @@ class SourceTable:
         self,
         paths: Mapping[str, Iterable[str]],
         destinations: Mapping[str, tuple[str, ...]],
+        conditional: Iterable[str] = (),
     ) -> None:
         self._destinations = dict(destinations)
+        self._conditional = frozenset(conditional)
         self._spelled: dict[bytes, str] = {}
         self._plain: dict[bytes, str] = {}
         prefixes: dict[bytes, str] = {}
@@ -102,6 +105,7 @@ class SourceTable:
                 name: tuple(dict.fromkeys(source.destinations)) or everywhere
                 for name, source in settings.sources.items()
             },
+            [name for name, source in settings.sources.items() if source.routes],
         )
 
     def match(self, path: bytes) -> str | None:
@@ -129,6 +133,10 @@ class SourceTable:
         """Where a source's leads go; empty if nowhere yet, or if there is no such source."""
         return self._destinations.get(source, ())
 
+    def knows(self, source: str) -> bool:
+        """Whether there is such a source."""
+        return source in self._destinations
+
     def route(self, source: str, flags: RecordFlag, target: bytes = b"") -> Route:
         """What shall become of a record that the door gave to `source`.
 
@@ -146,6 +154,9 @@ class SourceTable:
             return Route(
                 Disposition.QUARANTINED, (), f"the source {source!r} is no longer configured"
             )
+        if source in self._conditional:
+            # For whoever asks here and not there: held is never wrong.
+            return Route(Disposition.QUARANTINED, (), "its routes were not asked")
         if not destinations:
             return Route(Disposition.UNROUTED, (), "")
         return Route(Disposition.ROUTED, destinations, "")

@@ -16,12 +16,15 @@ from leadkeep.models import (
     Claim,
     DeliveryView,
     DestinationView,
+    Heading,
     LeadView,
     Outcome,
     Recorded,
     Replayed,
+    Rerouted,
     SegmentProgress,
     Selection,
+    SetAside,
     Standing,
     StoredRequest,
 )
@@ -88,6 +91,36 @@ class Store(Protocol):
     async def release(self, claims: Sequence[Claim]) -> int:
         """Return leases without having tried; returns how many were still ours."""
 
+    async def set_aside(self, refused: Sequence[SetAside], *, actor: str) -> list[Recorded]:
+        """Hold claims that cannot be sent at all, each with its reason, in the order given.
+
+        No attempt is recorded and no try spent. A lease that is no longer ours moves nothing.
+        """
+
+    async def stand_in(
+        self,
+        destination: str,
+        fallback: str,
+        *,
+        failing_before_ms: int,
+        untried_before_ms: int | None,
+        reason: str,
+        actor: str,
+    ) -> int:
+        """Give the fallback leads whose destination has failed for too long; returns how many.
+
+        The pending delivery is cancelled and a pending one to `fallback` stands in for it, in one
+        transaction. At most a few hundred per call; call again until it returns 0. Leads that go
+        to the fallback already, and those that are themselves a stand-in, stay where they are;
+        while a person holds either destination, or has held this one since `failing_before_ms`,
+        all do.
+
+        Args:
+            failing_before_ms: the first try must have begun by then.
+            untried_before_ms: also leads without any try that were due by then; None: not those.
+            reason: shown beside what was cancelled.
+        """
+
     async def renew(self, claims: Sequence[Claim], *, lease_ms: int) -> list[Claim]:
         """Prolong leases; returns the claims that are no longer ours."""
 
@@ -140,6 +173,15 @@ class Store(Protocol):
 
         Raises:
             UsageError: the selection or `destinations` is empty.
+        """
+
+    async def reroute(
+        self, headings: Sequence[Heading], *, actor: str, dry_run: bool = False
+    ) -> Rerouted:
+        """Bring the selected deliveries of some leads to where today's routes send them.
+
+        One transaction. What is completed, cancelled or under way is never moved, nor sent to
+        its destination again; a lead is never left without any delivery that is not cancelled.
         """
 
     async def hold_destination(self, name: str, *, reason: str, actor: str) -> None:

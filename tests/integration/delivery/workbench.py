@@ -11,6 +11,7 @@ from uuid import UUID
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.delivery.worker import DeliveryWorker
 from leadkeep.destinations.http import HttpDestination
+from leadkeep.destinations.transform import transformed
 from leadkeep.journal.outcomes import OutcomeLog
 from leadkeep.models import DeliveryView, Selection
 from leadkeep.settings.model import DestinationSettings, RetrySettings
@@ -69,7 +70,8 @@ class Workbench:
         settings = {"retry": SOON, "timeout_seconds": 10.0, **settings}
         chosen = {to: DestinationSettings(url=url, **settings) for to, url in urls.items()}
         destinations = {
-            to: HttpDestination(to, one, clock=self.clock) for to, one in chosen.items()
+            to: transformed(to, one, HttpDestination(to, one, clock=self.clock))
+            for to, one in chosen.items()
         }
         try:
             yield DeliveryWorker(

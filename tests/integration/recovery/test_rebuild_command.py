@@ -126,7 +126,7 @@ def test_why_each_is_held_is_said(rich: Scene) -> None:
     rich.lose_the_store()
     rich.here.ok("rebuild")
     reasons = rich.rows("SELECT hold_reason FROM deliveries WHERE status = 'held' ORDER BY lead")
-    by_person = [reason for (reason,) in reasons if reason.startswith("a person had held it")]
+    by_person = [reason for (reason,) in reasons if reason.startswith("it had been held")]
     rebuilt = [reason for (reason,) in reasons if reason.startswith("the store was rebuilt on 20")]
     assert (len(by_person), len(rebuilt)) == (1, 5)
     assert len(rich.here.json("leads", "list", "--held-because", "store was rebuilt")) == 5

@@ -127,9 +127,19 @@ class OrderModel(QueueModel):
 
     def release(self, claim: Claim) -> bool:
         released = super().release(claim)
-        if released and self.flagged_by.get(claim.delivery_id) == claim.fence:
-            del self.flagged_by[claim.delivery_id], self.out_of_order[claim.delivery_id]
+        if released:
+            self._unclaimed(claim)
         return released
+
+    def set_aside(self, claim: Claim) -> tuple[bool, Status]:
+        stale, status = super().set_aside(claim)
+        if not stale:
+            self._unclaimed(claim)
+        return stale, status
+
+    def _unclaimed(self, claim: Claim) -> None:
+        if self.flagged_by.get(claim.delivery_id) == claim.fence:
+            del self.flagged_by[claim.delivery_id], self.out_of_order[claim.delivery_id]
 
     def rescue(self) -> int:
         before = [n for n, row in self.rows.items() if row.status is Status.PROCESSING]

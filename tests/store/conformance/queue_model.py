@@ -85,6 +85,16 @@ class QueueModel:
         row.attempts -= 1
         return True
 
+    def set_aside(self, claim: Claim) -> tuple[bool, Status]:
+        """Returns whether it was stale, and the status afterwards."""
+        row = self.rows[claim.delivery_id]
+        if not self.is_ours(claim):
+            return True, row.status
+        self._move(row, Verb.SET_ASIDE)
+        row.attempts -= 1
+        row.next_attempt_at_ms = None
+        return False, row.status
+
     def renew(self, claim: Claim, lease_ms: int) -> bool:
         if not self.is_ours(claim):
             return False

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from leadkeep.models import AbsorbBatch, Claim, NewLead, Selection
+from leadkeep.models import AbsorbBatch, Claim, NewLead, Selection, SetAside
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
 from leadkeep.store.sqlite.connections import SQL
@@ -192,6 +192,15 @@ class StoreMachine(RuleBasedStateMachine):
         assert self._do(self.stores[0].release([claim])) == self.model.release(claim)
 
     @precondition(lambda self: self.claims)
+    @rule(data=st.data(), worker=st.sampled_from((0, 1)))
+    def set_aside(self, data: st.DataObject, worker: int) -> None:
+        claim = data.draw(st.sampled_from(self.claims))
+        expected = self.model.set_aside(claim)
+        refused = SetAside(claim.delivery_id, claim.fence, "it cannot be sent")
+        (recorded,) = self._do(self.stores[worker].set_aside([refused], actor=WORKERS[worker]))
+        assert (recorded.stale, recorded.status) == expected
+
+    @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
@@ -291,6 +300,7 @@ def test_the_store_does_what_the_model_does() -> None:
     [
         ("move_recorded", "AND fence = :fence", "AND fence >= :fence"),
         ("release", "AND fence = :fence", "AND fence >= :fence"),
+        ("set_aside", "AND fence = :fence", "AND fence >= :fence"),
         ("due", "AND next_attempt_at_ms <= :now_ms", "AND next_attempt_at_ms < :now_ms"),
         ("rescue", "lease_boot_id <> :boot_id OR", "0 OR"),
     ],

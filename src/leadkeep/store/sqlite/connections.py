@@ -15,7 +15,10 @@ from leadkeep.store.statements import load_statements
 
 SQL = load_statements(
     "sqlite",
-    ["absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count", "order"],
+    [
+        *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"),
+        *("redirect", "order"),
+    ],
 )
 """Every statement, by name."""
 

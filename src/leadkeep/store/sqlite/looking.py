@@ -97,6 +97,7 @@ def delivery_views(connection: apsw.Connection, deliveries: list[int]) -> list[D
             name=row[12],
             phone=row[13],
             email=row[14],
+            stands_in_for=row[15] or "",
         )
         for row in rows
     ]

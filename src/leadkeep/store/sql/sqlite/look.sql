@@ -22,7 +22,8 @@ SELECT received_at_ms FROM leads WHERE id = (
 SELECT d.id, l.lead_id, l.lead_number, l.source, d.destination, d.status, d.attempts,
        d.next_attempt_at_ms,
        iif(d.status = 'held', d.hold_reason, d.error_message),
-       d.processed_at_ms, l.received_at_ms, d.updated_at_ms, l.name, l.phone, l.email
+       d.processed_at_ms, l.received_at_ms, d.updated_at_ms, l.name, l.phone, l.email,
+       (SELECT ifnull(o.destination, '') FROM deliveries AS o WHERE o.id = d.stands_in_for)
 FROM deliveries AS d JOIN leads AS l ON l.id = d.lead
 WHERE d.id IN (SELECT value FROM json_each(:deliveries))
 ORDER BY d.lead DESC, d.id DESC;

@@ -152,10 +152,10 @@ BEGIN
   WHERE how IS NOT NULL
   ON CONFLICT (delivery) DO NOTHING;
 
-  -- Released untried: as if it had not been claimed.
+  -- Released or set aside untried: as if it had not been claimed.
   DELETE FROM out_of_order
   WHERE delivery = new.id AND fence = new.fence AND new.attempts < old.attempts
-    AND old.status = 'processing' AND new.status = 'pending';
+    AND old.status = 'processing' AND new.status <> 'processing';
 
   UPDATE lines
   SET under_way = CASE WHEN new.status = 'processing' THEN new.id

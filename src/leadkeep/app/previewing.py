@@ -1,0 +1,79 @@
+"""What a stored lead would be sent as: the same parts that send it, and nothing sent."""
+
+from __future__ import annotations
+
+import msgspec
+
+from leadkeep.app.store import existing_store
+from leadkeep.errors import NotFound
+from leadkeep.models import Claim, LeadView
+from leadkeep.settings.model import Settings
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """One request as the next attempt would make it."""
+
+    destination: str
+    rewritten: bool
+    """The destination has a transformation."""
+    head: bytes
+    """Request line and header lines; empty if it cannot be sent."""
+    body: bytes
+    unsendable: str
+    """Why it cannot be sent; empty if it can."""
+
+
+async def preview(settings: Settings, ref: str, destination: str) -> Preview:
+    """The request that would deliver a lead to a destination.
+
+    Args:
+        ref: the lead's id or number.
+        destination: by name; the lead need not go there.
+
+    Raises:
+        NotFound: there is no such lead or destination.
+        SettingsError: the destination's settings are wrong.
+        StoreError: the store cannot be read.
+    """
+    from leadkeep.destinations.request import RequestForm, Unsendable
+    from leadkeep.destinations.transform import Transform
+
+    chosen = settings.destinations.get(destination)
+    if chosen is None:
+        known = ", ".join(settings.destinations) or "none"
+        raise NotFound(
+            f"no destination is called {destination!r}", hint=f"Configured are: {known}."
+        )
+    async with existing_store(settings) as store:
+        if store is None:
+            raise NotFound(f"no lead has the id or number {ref}", hint="There is no store yet.")
+        claim = _claim(await store.lead(ref), destination)
+    transform = Transform.of(destination, chosen)
+    form = RequestForm(destination, chosen)
+    head, body, why = b"", b"", ""
+    try:
+        sent = claim if transform is None else transform.apply(claim)
+        head, body = form.head(sent), sent.body
+    except Unsendable as error:
+        why = str(error)
+    return Preview(destination, transform is not None, head, body, why)
+
+
+def _claim(lead: LeadView, destination: str) -> Claim:
+    """As its next attempt would have it."""
+    tries = [view.attempts for view in lead.deliveries if view.destination == destination]
+    return Claim(
+        delivery_id=0,
+        fence=0,
+        destination=destination,
+        attempt=max(tries, default=0) + 1,
+        first_attempt_at_ms=None,
+        lead_id=lead.lead_id,
+        lead_number=lead.lead_number,
+        source=lead.source,
+        received_at_ms=lead.received_at_ms,
+        method=lead.method,
+        target=lead.target,
+        headers=lead.headers,
+        body=lead.body,
+    )

@@ -1,0 +1,248 @@
+"""Deliveries that go elsewhere than planned: set aside, to a fallback, or by changed routes.
+
+Every function runs inside the caller's write transaction, and leaves a line in the log of actions
+for each delivery that it moves. Invariant: a lead always keeps a delivery that is not cancelled.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apsw
+
+from leadkeep.errors import StoreError
+from leadkeep.models import Decision, Heading, Recorded, Rerouted, SetAside
+from leadkeep.states import Status, Verb
+from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
+
+CHUNK = 250
+"""Leads that one transaction gives to a fallback."""
+
+_MOVABLE = frozenset({Status.PENDING, Status.HELD, Status.FAILED})
+_REROUTE = "reroute"
+
+
+class Changed(NamedTuple):
+    """What a transaction did, and what a log outside must know of it."""
+
+    decisions: list[Decision]
+    recorded: list[Recorded]
+
+
+def set_aside(
+    connection: apsw.Connection, refused: Sequence[SetAside], *, actor: str, now_ms: int
+) -> Changed:
+    """Hold claims that cannot be sent; see `Store.set_aside`."""
+    decisions, recorded = [], []
+    pen = _Pen(connection, actor, now_ms)
+    for one in refused:
+        here: Bindings = {"delivery": one.delivery_id, "fence": one.fence, "now_ms": now_ms}
+        ours = first_value(connection, "set_aside", {**here, "reason": one.reason}) is not None
+        owner = first_row(connection, "whose_delivery", {"delivery": one.delivery_id})
+        if owner is None:
+            raise StoreError(f"there is no delivery {one.delivery_id} to set aside")
+        lead_id, destination, status = owner
+        recorded.append(Recorded(one.delivery_id, not ours, Status(status)))
+        if ours:
+            pen.note(Verb.SET_ASIDE, one.delivery_id, one.reason)
+            decisions.append(Decision(one.delivery_id, lead_id, destination, Status.HELD, now_ms))
+    return Changed(decisions, recorded)
+
+
+# ---------------------------------------------------------------- fallback
+
+
+def stand_in(
+    connection: apsw.Connection,
+    destination: str,
+    fallback: str,
+    *,
+    failing_before_ms: int,
+    untried_before_ms: int | None,
+    reason: str,
+    actor: str,
+    now_ms: int,
+) -> list[Decision]:
+    """Give some leads to a fallback; see `Store.stand_in`. Two decisions for each lead."""
+    pair: Bindings = {"destination": destination, "fallback": fallback}
+    if not first_row(connection, "may_stand_in", {**pair, "failing_before_ms": failing_before_ms}):
+        return []
+    where: Bindings = {**pair, "before_ms": failing_before_ms, "limit": CHUNK}
+    late: list[tuple[Any, ...]] = connection.execute(SQL["failing"], where).fetchall()
+    if untried_before_ms is not None:
+        where |= {"before_ms": untried_before_ms, "limit": CHUNK - len(late)}
+        late += connection.execute(SQL["untried"], where).fetchall()
+    pen = _Pen(connection, actor, now_ms)
+    decisions: list[Decision] = []
+    for delivery, lead, lead_id in late:
+        pen.rest(Verb.STAND_IN, delivery, reason)
+        other = pen.insert(lead, fallback, stands_in_for=delivery)
+        pen.note(Verb.STAND_IN, other, f"in place of {destination}")
+        decisions += (
+            Decision(delivery, lead_id, destination, Status.CANCELLED, now_ms),
+            Decision(other, lead_id, fallback, Status.PENDING, now_ms),
+        )
+    return decisions
+
+
+# ---------------------------------------------------------------- changed routes
+
+
+class _Standing(NamedTuple):
+    lead: int
+    delivery: int
+    destination: str | None
+    status: Status
+    stands_in_for: str | None
+
+
+class _Step(NamedTuple):
+    """One change. Without `delivery` a new one is made; with `to` one that has none is sent."""
+
+    status: Status
+    delivery: int | None
+    to: str | None
+
+
+def reroute(
+    connection: apsw.Connection,
+    headings: Sequence[Heading],
+    *,
+    actor: str,
+    now_ms: int,
+) -> tuple[Rerouted, list[Decision]]:
+    """Bring leads to where today's routes send them; see `Store.reroute`."""
+    pen = _Pen(connection, actor, now_ms)
+    decisions: list[Decision] = []
+    steps: list[tuple[Heading, list[_Step]]] = []
+    for heading in headings:
+        standings = _standings(connection, heading)
+        todo = list(_steps(heading, standings))
+        steps.append((heading, todo))
+        for step in todo:
+            changed = _take(pen, heading, standings, step)
+            decisions.append(Decision(changed[0], heading.lead_id, changed[1], step.status, now_ms))
+    return _counted(steps), decisions
+
+
+def plan(connection: apsw.Connection, headings: Sequence[Heading]) -> Rerouted:
+    """What `reroute` would do; changes nothing."""
+    return _counted(
+        [(heading, list(_steps(heading, _standings(connection, heading)))) for heading in headings]
+    )
+
+
+def _standings(connection: apsw.Connection, heading: Heading) -> list[_Standing]:
+    rows = connection.execute(SQL["standings_of_lead"], {"lead_id": heading.lead_id})
+    return [
+        _Standing(lead, delivery, where, Status(status), original)
+        for lead, delivery, where, status, original in rows
+    ]
+
+
+def _steps(heading: Heading, standings: Sequence[_Standing]) -> Iterator[_Step]:
+    """What has to change; pure."""
+    meant = [
+        one for one in standings if one.delivery in heading.deliveries and one.status in _MOVABLE
+    ]
+    if not meant:
+        return
+    wanted = heading.destinations
+    present = {one.destination: one.status for one in standings}
+    missing = [name for name in wanted if name not in present]
+    # Whether the lead has, or will have, a delivery where it belongs that is not cancelled.
+    at_home = bool(missing) or any(
+        present.get(name, Status.CANCELLED) is not Status.CANCELLED for name in wanted
+    )
+    for one in meant:
+        if one.destination in wanted or one.stands_in_for in wanted:
+            continue
+        if one.destination is None and missing:
+            yield _Step(Status.PENDING, one.delivery, missing.pop(0))
+        elif at_home:
+            yield _Step(Status.CANCELLED, one.delivery, None)
+        elif not wanted and one.status is not Status.HELD:
+            yield _Step(Status.HELD, one.delivery, None)
+    for name in missing:
+        yield _Step(Status.PENDING, None, name)
+
+
+def _take(
+    pen: "_Pen", heading: Heading, standings: Sequence[_Standing], step: _Step
+) -> tuple[int, str | None]:
+    """Make one change; returns the delivery and its destination."""
+    lead = standings[0].lead
+    if step.delivery is None:
+        assert step.to is not None
+        made = pen.insert(lead, step.to, stands_in_for=None)
+        pen.note(_REROUTE, made, f"to {step.to}")
+        return made, step.to
+    if step.to is not None:
+        pen.send(_REROUTE, lead, step.delivery, step.to)
+        return step.delivery, step.to
+    if step.status is Status.CANCELLED:
+        pen.rest(_REROUTE, step.delivery, _elsewhere(heading))
+    else:
+        pen.hold(_REROUTE, step.delivery, heading.hold_reason)
+    return step.delivery, next(
+        one.destination for one in standings if one.delivery == step.delivery
+    )
+
+
+def _elsewhere(heading: Heading) -> str:
+    return f"rerouted: today's routes send it to {', '.join(heading.destinations)}"
+
+
+def _counted(steps: Sequence[tuple[Heading, list[_Step]]]) -> Rerouted:
+    every = [step.status for _, some in steps for step in some]
+    return Rerouted(
+        leads=sum(1 for _, some in steps if some),
+        sent=every.count(Status.PENDING),
+        cancelled=every.count(Status.CANCELLED),
+        held=every.count(Status.HELD),
+    )
+
+
+# ---------------------------------------------------------------- one row at a time
+
+
+class _Pen(NamedTuple):
+    """Changes one delivery at a time, each with its line in the log of actions."""
+
+    connection: apsw.Connection
+    actor: str
+    now_ms: int
+
+    def insert(self, lead: int, destination: str, *, stands_in_for: int | None) -> int:
+        """A new delivery, due now."""
+        values: Bindings = {
+            "lead": lead,
+            "destination": destination,
+            "now_ms": self.now_ms,
+            "stands_in_for": stands_in_for,
+        }
+        made: int = first_value(self.connection, "insert_pending", values)
+        return made
+
+    def rest(self, verb: str, delivery: int, reason: str) -> None:
+        """It shall not be made any more."""
+        here: Bindings = {"delivery": delivery, "reason": reason, "now_ms": self.now_ms}
+        self.connection.execute(SQL["rest"], here)
+        self.note(verb, delivery, reason)
+
+    def hold(self, verb: str, delivery: int, reason: str) -> None:
+        """It waits for a person."""
+        here: Bindings = {"delivery": delivery, "reason": reason, "now_ms": self.now_ms}
+        self.connection.execute(SQL["hold_delivery"], here)
+        self.note(verb, delivery, reason)
+
+    def send(self, verb: str, lead: int, delivery: int, destination: str) -> None:
+        """It had no destination; now it has one and is due."""
+        here: Bindings = {"delivery": delivery, "destination": destination, "now_ms": self.now_ms}
+        self.connection.execute(SQL["send_homeless"], here)
+        self.connection.execute(SQL["mark_routed"], {"lead": lead})
+        self.note(verb, delivery, f"to {destination}")
+
+    def note(self, verb: str, delivery: int, reason: str) -> None:
+        """A line in the log of actions."""
+        line: Bindings = {"actor": self.actor, "verb": verb, "delivery": delivery, "reason": reason}
+        self.connection.execute(SQL["note_action"], {**line, "now_ms": self.now_ms})

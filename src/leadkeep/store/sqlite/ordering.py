@@ -25,8 +25,8 @@ _LINES_AT_ONCE = 100
 # ---------------------------------------------------------------- absorbing
 
 
-def note_orders(connection: apsw.Connection, leads: Mapping[str, NewLead], first: int) -> bool:
-    """Keep what was read of the order of new leads; returns whether anything was.
+def note_orders(connection: apsw.Connection, leads: Mapping[str, NewLead], first: int) -> None:
+    """Keep what was read of the order of new leads, before their deliveries are written.
 
     Args:
         leads: in the order of their rows.
@@ -45,8 +45,8 @@ def note_orders(connection: apsw.Connection, leads: Mapping[str, NewLead], first
         if (order := lead.order) is not None
     ]
     if rows:
+        connection.execute(SQL["watch_moves"])
         connection.executemany(SQL["insert_lead_order"], rows)
-    return bool(rows)
 
 
 class _Follower(NamedTuple):

@@ -1,3 +1,13 @@
+-- name: watch_moves
+-- From now on every move of a delivery is told to the lines, whoever makes it. Laid with the first
+-- lead that has a place: until then no move of any pays for it.
+CREATE TRIGGER IF NOT EXISTS keep_its_place
+AFTER UPDATE OF status, next_attempt_at_ms ON deliveries
+WHEN old.behind IS NOT NULL
+BEGIN
+  INSERT INTO place_touched VALUES (new.id, old.status, old.attempts);
+END;
+
 -- name: insert_lead_order
 -- What was read of a lead's order; before its deliveries, which take their places by it.
 INSERT INTO lead_orders (lead, line_key, wait_ms, refers_to, refers_to_name, name)

@@ -77,27 +77,34 @@ CREATE TABLE out_of_order (
   how      TEXT    NOT NULL CHECK (how = 'overtook' OR how = 'overtaken')
 ) STRICT;
 
+-- A trigger costs a microsecond also when it does nothing, and more the more may come of it. So
+-- those on deliveries only pass on what has to do with a line, to triggers on views; the one on every
+-- move (`watch_moves` in order.sql) is laid in the transaction of the first lead that has a place;
+-- and of those that there were, one becomes part of another, so that absorbing costs what it did.
+
 -- ---------------------------------------------------------------- taking a place
+
+CREATE VIEW place_taken (delivery, lead, destination, status, next_attempt_at_ms, at_ms) AS
+SELECT NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;
 
 CREATE TRIGGER take_a_place AFTER INSERT ON deliveries
 WHEN new.destination IS NOT NULL AND EXISTS (
   SELECT 1 FROM lead_orders WHERE lead = new.lead AND line_key IS NOT NULL)
 BEGIN
-  INSERT INTO lines (destination, key)
-  SELECT new.destination, line_key FROM lead_orders WHERE lead = new.lead
-  ON CONFLICT (destination, key) DO NOTHING;
-  INSERT INTO places (delivery, line, number, waiting, awaits, since_ms, wait_ms, goes_at_ms)
-  SELECT new.id, s.id, l.lead_number, new.status = 'pending',
-         iif(o.refers_to IS NULL AND o.refers_to_name IS NULL, NULL, 0),
-         new.updated_at_ms, o.wait_ms,
-         max(new.updated_at_ms + o.wait_ms, ifnull(new.next_attempt_at_ms, 0))
-  FROM lead_orders AS o
-  JOIN leads AS l ON l.id = o.lead
-  JOIN lines AS s ON s.destination = new.destination AND s.key = o.line_key
-  WHERE o.lead = new.lead;
-  UPDATE deliveries SET behind = (new.status = 'pending') WHERE id = new.id;
-  UPDATE lines SET stirred = stirred + 1
-  WHERE id = (SELECT line FROM places WHERE delivery = new.id);
+  INSERT INTO place_taken
+  VALUES (new.id, new.lead, new.destination, new.status, new.next_attempt_at_ms,
+          new.updated_at_ms);
+END;
+
+DROP TRIGGER refuse_a_start_as_settled;
+DROP TRIGGER count_a_new_delivery;
+CREATE TRIGGER count_a_new_delivery AFTER INSERT ON deliveries
+BEGIN
+  SELECT raise(ABORT, 'a delivery begins pending or held')
+  WHERE new.status <> 'pending' AND new.status <> 'held';
+  INSERT INTO delivery_counts (destination, status, n)
+  VALUES (ifnull(new.destination, ''), new.status, 1)
+  ON CONFLICT (destination, status) DO UPDATE SET n = n + 1;
 END;
 
 CREATE TRIGGER change_to_another_line AFTER UPDATE OF destination ON deliveries
@@ -106,35 +113,54 @@ BEGIN
   UPDATE places SET awaits = NULL WHERE awaits = new.id;
   DELETE FROM places WHERE delivery = new.id;
   UPDATE deliveries SET behind = NULL WHERE id = new.id AND behind IS NOT NULL;
-  INSERT INTO lines (destination, key)
-  SELECT new.destination, line_key FROM lead_orders
+  INSERT INTO place_taken
+  SELECT new.id, new.lead, new.destination, new.status, new.next_attempt_at_ms, new.updated_at_ms
+  FROM lead_orders
   WHERE lead = new.lead AND line_key IS NOT NULL AND new.destination IS NOT NULL
-    AND new.status <> 'completed'
+    AND new.status <> 'completed';
+END;
+
+CREATE TRIGGER take_the_place INSTEAD OF INSERT ON place_taken
+BEGIN
+  INSERT INTO lines (destination, key)
+  SELECT new.destination, line_key FROM lead_orders WHERE lead = new.lead
   ON CONFLICT (destination, key) DO NOTHING;
   INSERT INTO places (delivery, line, number, waiting, awaits, since_ms, wait_ms, goes_at_ms)
-  SELECT new.id, s.id, l.lead_number, new.status = 'pending',
+  SELECT new.delivery, s.id, l.lead_number, new.status = 'pending',
          iif(o.refers_to IS NULL AND o.refers_to_name IS NULL, NULL, 0),
-         new.updated_at_ms, o.wait_ms,
-         max(new.updated_at_ms + o.wait_ms, ifnull(new.next_attempt_at_ms, 0))
+         new.at_ms, o.wait_ms,
+         max(new.at_ms + o.wait_ms, ifnull(new.next_attempt_at_ms, 0))
   FROM lead_orders AS o
   JOIN leads AS l ON l.id = o.lead
   JOIN lines AS s ON s.destination = new.destination AND s.key = o.line_key
-  WHERE o.lead = new.lead AND new.status <> 'completed';
-  UPDATE deliveries SET behind = (new.status = 'pending')
-  WHERE id = new.id AND EXISTS (SELECT 1 FROM places WHERE delivery = new.id);
+  WHERE o.lead = new.lead;
+  UPDATE deliveries SET behind = (new.status = 'pending') WHERE id = new.delivery;
   UPDATE lines SET stirred = stirred + 1
-  WHERE id = (SELECT line FROM places WHERE delivery = new.id);
+  WHERE id = (SELECT line FROM places WHERE delivery = new.delivery);
 END;
 
 -- ---------------------------------------------------------------- moving in it
 
-CREATE TRIGGER keep_its_place AFTER UPDATE OF status, next_attempt_at_ms ON deliveries
-WHEN old.behind IS NOT NULL
+CREATE VIEW place_moved
+  (delivery, fence, before, after, untried, owner, next_attempt_at_ms, at_ms) AS
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;
+
+CREATE VIEW place_touched (delivery, before, attempts_before) AS SELECT NULL, NULL, NULL WHERE 0;
+
+CREATE TRIGGER look_at_the_place INSTEAD OF INSERT ON place_touched
+BEGIN
+  INSERT INTO place_moved
+  SELECT id, fence, new.before, status, attempts < new.attempts_before, lease_owner,
+         next_attempt_at_ms, updated_at_ms
+  FROM deliveries WHERE id = new.delivery;
+END;
+
+CREATE TRIGGER keep_the_place INSTEAD OF INSERT ON place_moved
 BEGIN
   SELECT raise(ABORT, 'two leads of one line are never under way at once')
-  WHERE new.status = 'processing' AND EXISTS (
+  WHERE new.after = 'processing' AND EXISTS (
     SELECT 1 FROM places AS p JOIN lines AS s ON s.id = p.line
-    WHERE p.delivery = new.id AND s.under_way IS NOT NULL AND s.under_way <> new.id);
+    WHERE p.delivery = new.delivery AND s.under_way IS NOT NULL AND s.under_way <> new.delivery);
 
   -- Out of turn? (Recovery passes through this status with no owner: that is no claim.) Going
   -- ahead of one that waits for this very lead is in order.
@@ -147,48 +173,48 @@ BEGIN
                          AND e.awaits IS NOT p.delivery) THEN 'overtook'
                 WHEN p.number < s.furthest THEN 'overtaken' END AS how
     FROM places AS p JOIN lines AS s ON s.id = p.line
-    WHERE p.delivery = new.id AND new.status = 'processing' AND old.status = 'pending'
-      AND new.lease_owner <> '') AS p
+    WHERE p.delivery = new.delivery AND new.after = 'processing' AND new.before = 'pending'
+      AND new.owner <> '') AS p
   WHERE how IS NOT NULL
   ON CONFLICT (delivery) DO NOTHING;
 
   -- Released or set aside untried: as if it had not been claimed.
   DELETE FROM out_of_order
-  WHERE delivery = new.id AND fence = new.fence AND new.attempts < old.attempts
-    AND old.status = 'processing' AND new.status <> 'processing';
+  WHERE delivery = new.delivery AND fence = new.fence AND new.untried
+    AND new.before = 'processing' AND new.after <> 'processing';
 
   UPDATE lines
-  SET under_way = CASE WHEN new.status = 'processing' THEN new.id
-                       WHEN under_way = new.id THEN NULL
+  SET under_way = CASE WHEN new.after = 'processing' THEN new.delivery
+                       WHEN under_way = new.delivery THEN NULL
                        ELSE under_way END,
-      turn = iif(new.status = 'processing', NULL, turn),
-      overtakes_at_ms = iif(new.status = 'processing', NULL, overtakes_at_ms),
-      latest_since_ms = iif(new.status = 'processing', NULL, latest_since_ms),
+      turn = iif(new.after = 'processing', NULL, turn),
+      overtakes_at_ms = iif(new.after = 'processing', NULL, overtakes_at_ms),
+      latest_since_ms = iif(new.after = 'processing', NULL, latest_since_ms),
       furthest = CASE
-        WHEN old.status = 'processing' AND new.status <> 'processing'
-             AND new.attempts >= old.attempts
+        WHEN new.before = 'processing' AND new.after <> 'processing'
+             AND NOT new.untried
              AND NOT EXISTS (SELECT 1 FROM places AS f
-                             WHERE f.awaits = new.id AND f.line = lines.id AND f.waiting = 1)
-        THEN max(furthest, (SELECT number FROM places WHERE delivery = new.id))
+                             WHERE f.awaits = new.delivery AND f.line = lines.id AND f.waiting = 1)
+        THEN max(furthest, (SELECT number FROM places WHERE delivery = new.delivery))
         ELSE furthest END
-  WHERE id = (SELECT line FROM places WHERE delivery = new.id);
+  WHERE id = (SELECT line FROM places WHERE delivery = new.delivery);
 
   UPDATE places
-  SET waiting = (new.status = 'pending'),
-      since_ms = iif(new.status = 'pending' AND old.status NOT IN ('pending', 'processing'),
-                     new.updated_at_ms, since_ms)
-  WHERE delivery = new.id;
+  SET waiting = (new.after = 'pending'),
+      since_ms = iif(new.after = 'pending' AND new.before NOT IN ('pending', 'processing'),
+                     new.at_ms, since_ms)
+  WHERE delivery = new.delivery;
   UPDATE places SET goes_at_ms = max(since_ms + wait_ms, ifnull(new.next_attempt_at_ms, 0))
-  WHERE delivery = new.id;
-  UPDATE deliveries SET behind = (new.status = 'pending')
-  WHERE id = new.id AND old.status <> new.status
-    AND EXISTS (SELECT 1 FROM places WHERE delivery = new.id);
+  WHERE delivery = new.delivery;
+  UPDATE deliveries SET behind = (new.after = 'pending')
+  WHERE id = new.delivery AND new.before <> new.after
+    AND EXISTS (SELECT 1 FROM places WHERE delivery = new.delivery);
 
-  DELETE FROM places WHERE delivery = new.id AND new.status = 'completed';
+  DELETE FROM places WHERE delivery = new.delivery AND new.after = 'completed';
   UPDATE places SET awaits = NULL
-  WHERE awaits = new.id AND new.status IN ('completed', 'cancelled');
+  WHERE awaits = new.delivery AND new.after IN ('completed', 'cancelled');
   UPDATE lines SET stirred = stirred + 1
-  WHERE id = (SELECT line FROM places WHERE delivery = new.id);
+  WHERE id = (SELECT line FROM places WHERE delivery = new.delivery);
 END;
 
 CREATE TRIGGER stop_awaiting AFTER UPDATE OF awaits ON places

@@ -233,7 +233,11 @@ def test_leads_of_one_key_keep_their_order_whatever_happens() -> None:
         ("say_whose_turn_it_is", "CASE WHEN under_way IS NULL THEN", "CASE WHEN 1 THEN"),
         ("say_whose_turn_it_is", "ORDER BY p.number LIMIT 1", "ORDER BY p.number DESC LIMIT 1"),
         ("say_whose_turn_it_is", "CASE WHEN p.awaits IS NULL THEN", "CASE WHEN 1 THEN"),
-        ("take_the_place", "new.at_ms + o.wait_ms", "new.at_ms"),
+        (
+            "take_the_place",
+            "max(new.at_ms + (SELECT wait_ms",
+            "max(new.at_ms + 0 * (SELECT wait_ms",
+        ),
         ("keep_the_place", "new.after IN ('completed', 'cancelled')", "0"),
         ("keep_the_place", "THEN max(furthest,", "THEN min(furthest,"),
     ],

@@ -19,8 +19,9 @@ from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_va
 
 _ROUNDS = 4
 """A claim looks so often for others after waits had to be counted anew."""
-_LINES_AT_ONCE = 100
-"""So many lines at least are looked through for waits that the clock's jump made endless."""
+_LINES_AT_ONCE = 32
+"""So many lines at least are looked through, however little is to be claimed: of more, the first in
+line may go again before those whose patience has ended."""
 
 # ---------------------------------------------------------------- absorbing
 
@@ -145,8 +146,9 @@ def let_the_impatient_go(
     """
     if first_row(connection, "has_lines", {"destination": destination}) is None:
         return None
-    here = {**patience.bindings, "destination": destination, "limit": limit}
-    for (line,) in _rows(connection, "out_of_time", {**here, "limit": max(limit, _LINES_AT_ONCE)}):
+    most = max(limit, _LINES_AT_ONCE)
+    here = {**patience.bindings, "destination": destination, "limit": most}
+    for (line,) in _rows(connection, "out_of_time", here):
         _recount(connection, line, patience)
     turns: dict[int, int] = {}
     for _ in range(_ROUNDS):
@@ -160,7 +162,7 @@ def let_the_impatient_go(
             connection.execute(SQL["step_forward"], {"delivery": delivery})
             connection.execute(SQL["give_turn"], {"delivery": delivery, "line": line})
             turns[delivery] = line
-        if not recounted or len(turns) >= limit:
+        if not recounted or len(turns) >= most:
             break
     return turns
 

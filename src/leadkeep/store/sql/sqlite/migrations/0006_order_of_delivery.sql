@@ -123,17 +123,21 @@ END;
 CREATE TRIGGER take_the_place INSTEAD OF INSERT ON place_taken
 BEGIN
   INSERT INTO lines (destination, key)
-  SELECT new.destination, line_key FROM lead_orders WHERE lead = new.lead
+  VALUES (new.destination, (SELECT line_key FROM lead_orders WHERE lead = new.lead))
   ON CONFLICT (destination, key) DO NOTHING;
   INSERT INTO places (delivery, line, number, waiting, awaits, since_ms, wait_ms, goes_at_ms)
-  SELECT new.delivery, s.id, l.lead_number, new.status = 'pending',
-         iif(o.refers_to IS NULL AND o.refers_to_name IS NULL, NULL, 0),
-         new.at_ms, o.wait_ms,
-         max(new.at_ms + o.wait_ms, ifnull(new.next_attempt_at_ms, 0))
-  FROM lead_orders AS o
-  JOIN leads AS l ON l.id = o.lead
-  JOIN lines AS s ON s.destination = new.destination AND s.key = o.line_key
-  WHERE o.lead = new.lead;
+  VALUES (
+    new.delivery,
+    (SELECT s.id FROM lines AS s JOIN lead_orders AS o ON o.line_key = s.key
+     WHERE o.lead = new.lead AND s.destination = new.destination),
+    (SELECT lead_number FROM leads WHERE id = new.lead),
+    new.status = 'pending',
+    (SELECT iif(refers_to IS NULL AND refers_to_name IS NULL, NULL, 0)
+     FROM lead_orders WHERE lead = new.lead),
+    new.at_ms,
+    (SELECT wait_ms FROM lead_orders WHERE lead = new.lead),
+    max(new.at_ms + (SELECT wait_ms FROM lead_orders WHERE lead = new.lead),
+        ifnull(new.next_attempt_at_ms, 0)));
   UPDATE deliveries SET behind = (new.status = 'pending') WHERE id = new.delivery;
   UPDATE lines SET stirred = stirred + 1
   WHERE id = (SELECT line FROM places WHERE delivery = new.delivery);

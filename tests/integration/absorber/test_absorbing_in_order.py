@@ -6,7 +6,7 @@ from leadkeep import app
 from leadkeep.app.parts import make_absorber
 from leadkeep.clock import SystemClock
 from leadkeep.journal.disk import DiskJournal
-from leadkeep.journal.records import encode_record
+from leadkeep.journal.records import encode
 from leadkeep.models import Selection
 from leadkeep.settings.load import load
 from tests.store.builders import a_record
@@ -43,7 +43,7 @@ async def test_what_the_settings_say_becomes_lines(tmp_path: Path) -> None:
         ("leads", b'{"lead_id": "v-1", "phone": "6145550142"}'),
     ]
     records = [a_record(source=source, body=body, headers=headers) for source, body in posts]
-    journal.commit([encode_record(record) for record in records])
+    journal.commit([encode(record) for record in records])
     journal.close()
     async with app.open_store(settings) as store:
         absorber = make_absorber(settings, store, on_absorbed=lambda: None)

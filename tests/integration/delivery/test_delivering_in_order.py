@@ -54,10 +54,10 @@ async def test_two_workers_deliver_each_key_in_order_and_several_keys_at_once(
         ):
             await eventually(bench.all_completed)
     await other_store.close()
-    for key, ids in expected.items():
-        came = [one for one in server.requests if one.endswith(b"\r\n\r\n" + key)]
+    for body, ids in expected.items():
+        came = [one for one in server.requests if one.endswith(b"\r\n\r\n" + body)]
         assert keys_of(came) == ids
-        assert door.most[key] == 1
+        assert door.most[body] == 1
     assert not [one for one in server.requests if b"Leadkeep-Out-Of-Order" in one]
 
 

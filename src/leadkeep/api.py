@@ -19,7 +19,15 @@ import msgspec
 
 from leadkeep import app
 from leadkeep.errors import UsageError
-from leadkeep.models import DeliveryView, DestinationView, LeadView, Record, Selection
+from leadkeep.models import (
+    Circuit,
+    CircuitEvent,
+    DeliveryView,
+    DestinationView,
+    LeadView,
+    Record,
+    Selection,
+)
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status, Verb
 
@@ -112,6 +120,16 @@ class Queue:
         """Every destination that is held or has deliveries; leads without one under ``""``."""
         return self._with_store(lambda store: store.destinations())
 
+    def circuits(self) -> dict[str, Circuit]:
+        """The circuit of each destination whose circuit ever opened, by name."""
+        return self._with_store(lambda store: store.circuits())
+
+    def circuit_events(
+        self, destination: str | None = None, *, limit: int = 100
+    ) -> list[CircuitEvent]:
+        """When circuits opened and closed, and why, newest first."""
+        return self._with_store(lambda store: store.circuit_events(destination, limit=limit))
+
     def lead(self, ref: str | int) -> LeadView:
         """One lead, whole, by id or 13-digit number.
 
@@ -158,7 +176,7 @@ class Queue:
         )
 
     def resume_destination(self, name: str) -> None:
-        """Deliver to it again."""
+        """Deliver to it again; if its circuit is open, begin to, few leads at a time."""
         self._with_store(lambda store: store.resume_destination(name, actor=self._actor))
 
     # ------------------------------------------------------------ pushing

@@ -67,6 +67,19 @@ class LeadClass(StrEnum):
     """Its personal data were removed; a tombstone remains."""
 
 
+class CircuitState(StrEnum):
+    """Whether leads go to a destination, or wait until it works again."""
+
+    CLOSED = "closed"
+    """It works as far as is known: leads go."""
+    OPEN = "open"
+    """It does not work: leads wait without using up tries, until the next probe is due."""
+    HALF_OPEN = "half_open"
+    """One probe, over all workers, is under way."""
+    RAMPING = "ramping"
+    """It works again: leads go, at first few at a time; a failure opens it again."""
+
+
 class Verb(StrEnum):
     """What may be done to a delivery."""
 

@@ -358,6 +358,11 @@ def test_the_view_shows_times_and_text(either: sqlite3.Connection | apsw.Connect
         ("unsettled", "deliveries_by_status (status=? AND lead>? AND lead<?)"),
         ("unrouted_deliveries", "deliveries_due (destination=?)"),
         ("highest_lead_number", "COVERING INDEX"),
+        ("waiting_in_vain", "deliveries_due (destination=? AND next_attempt_at_ms>?)"),
+        ("waiting_in_vain", "attempts_1 (delivery=? AND fence=?)"),
+        ("hasten", "deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("circuit_is_shut", "circuits USING PRIMARY KEY (destination=?)"),
+        ("permits_used", "permits USING PRIMARY KEY (destination=? AND per_ms=?)"),
     ],
 )
 def test_no_verb_walks_a_table(database: Path, statement: str, step: str) -> None:

@@ -20,6 +20,7 @@ from leadkeep.app.parts import (
     lead_numbers,
     make_absorber,
     make_delivery,
+    make_health_checks,
     room_watch,
     wall_time,
 )
@@ -93,6 +94,7 @@ async def check_parts(settings: Settings) -> None:
     for name, chosen in settings.destinations.items():
         Transform.of(name, chosen)
         await HttpDestination(name, chosen, clock=SystemClock()).close()
+    make_health_checks(settings)
 
 
 async def process_queue(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.absorber.archivist import Archivist
     from leadkeep.delivery.worker import DeliveryWorker
+    from leadkeep.destinations.health import HealthCheck
     from leadkeep.disks.watch import RoomWatch
     from leadkeep.journal.archive import Archive
     from leadkeep.journal.base import JournalReader, JournalWriter
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from leadkeep.journal.reader import DiskJournalReader
     from leadkeep.store.base import Store
     from leadkeep.walltime import WallTime
+
+HEALTH_SECONDS = 10.0
+"""A health URL that takes longer to answer is not well."""
 
 log = structlog.get_logger("leadkeep.app")
 
@@ -212,6 +216,7 @@ async def make_delivery(
     from leadkeep.journal.outcomes import OutcomeLog
 
     clock = SystemClock()
+    health_checks = make_health_checks(settings)
     destinations = {
         name: transformed(name, chosen, HttpDestination(name, chosen, clock=clock))
         for name, chosen in settings.destinations.items()
@@ -230,10 +235,22 @@ async def make_delivery(
                 on_full=partial(on_full, settings.archive_folder),
             ),
             drain_seconds=settings.worker.drain_seconds,
+            health_checks={name: check.fault for name, check in health_checks.items()},
         )
     finally:
         for destination in destinations.values():
             await destination.close()
+
+
+def make_health_checks(settings: Settings) -> dict[str, HealthCheck]:
+    """How destinations that have a health URL are probed, by name."""
+    from leadkeep.destinations.health import HealthCheck
+
+    return {
+        name: HealthCheck(name, url, timeout_seconds=min(chosen.timeout_seconds, HEALTH_SECONDS))
+        for name, chosen in settings.destinations.items()
+        if (url := chosen.breaker.health_url)
+    }
 
 
 async def adopt_unrouted(settings: Settings, store: Store) -> None:

@@ -35,7 +35,11 @@ def hold(ctx: click.Context, destination: str, reason: str, as_json: bool) -> No
 @json_option
 @click.pass_context
 def resume(ctx: click.Context, destination: str, as_json: bool) -> None:
-    """Deliver to a DESTINATION again."""
+    """Deliver to a DESTINATION again.
+
+    Also when its circuit is open because it did not work: its leads go at once, at first few at a
+    time, and a failure opens it again.
+    """
     asyncio.run(_switch(ctx.obj, destination, hold_reason=None))
     if as_json:
         show_json({"destination": destination, "held": False})

@@ -11,7 +11,7 @@ import msgspec
 
 from leadkeep.cli.render import count, duration, rough_size
 from leadkeep.disks.survey import Rooms
-from leadkeep.models import DestinationView
+from leadkeep.models import Circuit, DestinationView
 from leadkeep.states import Status
 
 LATE_AFTER_SECONDS = 15 * 60
@@ -57,6 +57,8 @@ class Found(msgspec.Struct, frozen=True):
     """The command to type if there is such an error."""
     journal_error: str = ""
     rooms: Rooms = Rooms()
+    circuits: dict[str, Circuit] = {}
+    """By destination; one that never opened is left out."""
 
     def knows(self, destination: str) -> bool:
         """Whether somebody delivers to it; what runs may have been told more than this command."""

@@ -37,7 +37,8 @@ def release(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Deliver leads out of quarantine: those that came to a path that no source claims.
+    """Deliver leads out of quarantine: those that came to a path that no source claims,
+    or that no route takes.
 
     Without --to they go to every destination of the configuration. Their bytes are unchanged.
     """

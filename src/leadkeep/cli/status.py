@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from leadkeep.cli.circuits import circuit_words
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.health import Found, Health, Processes, Waiting, judge
 from leadkeep.cli.options import command_line
@@ -79,6 +80,7 @@ async def look(settings: Settings) -> Found:
                     found,
                     counts=await store.counts(),
                     destinations=tuple(await store.destinations()),
+                    circuits=await store.circuits(),
                     today=await _today(store),
                 )
             elif (lost := why_lost(settings)) is not None:
@@ -176,6 +178,7 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "store_error": found.store_error,
         "journal_error": found.journal_error,
         "rooms": found.rooms,
+        "circuits": found.circuits,
     }
 
 
@@ -237,6 +240,7 @@ def _row(found: Found, view: DestinationView) -> tuple[str | Cell, ...]:
     waiting = counts[Status.PENDING] + counts[Status.PROCESSING]
     oldest = view.oldest_waiting_at_ms
     state = f"held: {view.hold_reason}" if view.held else ""
+    state = "; ".join(filter(None, (state, circuit_words(found, view.name))))
     if view.name and not found.knows(view.name):
         state = state or "not in the configuration"
     return (

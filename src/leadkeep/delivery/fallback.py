@@ -13,13 +13,17 @@ import structlog
 
 from leadkeep.clock import Clock
 from leadkeep.delivery import metrics
+from leadkeep.delivery.board import Board
 from leadkeep.errors import StoreUnavailable
 from leadkeep.settings.model import DestinationSettings
+from leadkeep.states import CircuitState
 from leadkeep.store.base import Store
 from leadkeep.walltime import WallTime
 
 LONGEST_PAUSE_SECONDS = 15.0
 SHORTEST_PAUSE_SECONDS = 0.1
+
+_SHUT = frozenset({CircuitState.OPEN, CircuitState.HALF_OPEN})
 
 _log = structlog.get_logger("leadkeep.delivery")
 
@@ -51,7 +55,7 @@ class FallbackWatch:
         wall: tells since when the time can be believed.
         worker: who acts, for the log of actions.
         handed_over: called after some were: they are due.
-        is_open: whether a destination's circuit is open, so that leads wait there untried.
+        circuits: tell where leads wait untried.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class FallbackWatch:
         wall: WallTime,
         worker: str,
         handed_over: Callable[[], None],
-        is_open: Callable[[str], bool] = lambda _destination: False,
+        circuits: Board,
     ) -> None:
         self._store = store
         self._fallbacks = fallbacks
@@ -71,7 +75,7 @@ class FallbackWatch:
         self._wall = wall
         self._worker = worker
         self._handed_over = handed_over
-        self.is_open = is_open
+        self._circuits = circuits
 
     async def run(self) -> None:
         """Look now and then again and again, until cancelled."""
@@ -103,12 +107,13 @@ class FallbackWatch:
         before_ms = self._clock.now_us() // 1000 - one.after_ms
         if self._wall.steady_since_us() // 1000 > before_ms:
             return 0  # The clock has jumped since: nobody can say how long they have failed.
+        circuit = (await self._circuits.circuit(one.destination)).circuit
         total = 0
         while some := await self._store.stand_in(
             one.destination,
             one.to,
             failing_before_ms=before_ms,
-            untried_before_ms=before_ms if self.is_open(one.destination) else None,
+            untried_before_ms=before_ms if circuit.state in _SHUT else None,
             reason=f"not confirmed within {one.after_ms / 60_000:g} minutes: {one.to} has it",
             actor=self._worker,
         ):

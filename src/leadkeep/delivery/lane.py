@@ -2,7 +2,8 @@
 
 Each destination has its own lane, so that a slow one delays no other. A lane's carriers take claims
 from its backlog one by one; its feeder keeps the backlog as long as the destination's own speed
-makes useful, and no longer: what waits here, no other worker can take.
+makes useful, and no longer: what waits here, no other worker can take. How much may be claimed at
+all is its gate's to say.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery import metrics
 from leadkeep.delivery.attempt import Attempter
+from leadkeep.delivery.gate import Gate
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
 from leadkeep.errors import StoreUnavailable
@@ -36,6 +38,7 @@ class Lane:
 
     Args:
         attempter: makes the attempts.
+        gate: says how many claims may be made, and is told what came of them.
         concurrency: attempts under way at once.
         store, clock, leases, recorder: shared by all lanes of the worker.
         lease_ms: how long a claim's lease lasts.
@@ -47,6 +50,7 @@ class Lane:
         self,
         attempter: Attempter,
         *,
+        gate: Gate,
         concurrency: int,
         store: Store,
         clock: Clock,
@@ -60,6 +64,8 @@ class Lane:
         self._idle = asyncio.Event()
         self._idle.set()
         self._attempter = attempter
+        self._gate = gate
+        gate.on_change = self._gate_changed
         self._concurrency = concurrency
         self._store = store
         self._clock = clock
@@ -68,6 +74,8 @@ class Lane:
         self._lease_ms = lease_ms
         self._worker = worker
         self._backlog: asyncio.Queue[Claim | None] = asyncio.Queue()
+        self._unwanted: list[Claim] = []
+        """Claims that were taken out of the backlog and wait to be released."""
         self._carriers: list[asyncio.Task[None]] = []
         self._awake = asyncio.Event()
         self._under_way = 0
@@ -93,9 +101,10 @@ class Lane:
         """Claim what is due, whenever there is room, until told to stop."""
         while not stop.is_set():
             self._awake.clear()
+            await self._mind_gate()
             room = self.room()
             if not room or not self._recorder.store_ready.is_set():
-                await self._rest(LONGEST_REST_SECONDS)
+                await self._rest(self._gate.rest_seconds(LONGEST_REST_SECONDS))
                 continue
             claims = await self._claim(room)
             if claims is not None:
@@ -110,13 +119,14 @@ class Lane:
         waiting = self._backlog.qsize()
         if waiting > ahead // 2 or self._recorder.unrecorded > UNRECORDED_MAX:
             return 0
-        return max(self._concurrency + ahead - self._under_way - waiting, 0)
+        return self._gate.room(busy=self._under_way + waiting, ahead=ahead)
 
     def put(self, claims: Sequence[Claim]) -> None:
         """Have these delivered."""
         self._leases.hold(claims)
         if claims:
             self._idle.clear()
+        self._gate.claimed(claims)
         for claim in claims:
             self._backlog.put_nowait(claim)
 
@@ -126,13 +136,17 @@ class Lane:
         Raises:
             StoreError: the store could not.
         """
+        probe = self._gate.probe
         return await self._store.claim(
             self.destination,
             limit=limit,
             lease_ms=self._lease_ms,
-            longest_wait_ms=self._attempter.longest_wait_ms,
+            # A probe goes to the next lead there is, also if its own next try is not due yet.
+            longest_wait_ms=self._attempter.longest_wait_ms if probe is None else 0,
             worker=self._worker,
             steady_since_ms=None if self._wall is None else self._wall.steady_since_us() // 1000,
+            probe=probe,
+            rates=self._gate.rates,
         )
 
     async def all_recorded(self) -> None:
@@ -141,11 +155,56 @@ class Lane:
         await self._recorder.all_recorded()
 
     async def room_made(self) -> int:
-        """Wait until there is room, and say how much."""
-        while not (room := self.room()):
+        """Wait until there is room, and say how much; 0: there will be none soon.
+
+        Raises:
+            StoreError: claims could not be released.
+        """
+        while True:
             self._awake.clear()
-            await self._awake.wait()
-        return room
+            await self._mind_gate()
+            if room := self.room():
+                return room
+            if self._gate.is_shut and not self._under_way and self._backlog.empty():
+                return 0
+            await self._rest(self._gate.rest_seconds(LONGEST_REST_SECONDS))
+
+    async def permits_made(self, *, within_seconds: float) -> bool:
+        """Wait for the rates to leave something; False: there is no need to, or it takes too long.
+
+        Raises:
+            StoreError: the store could not be asked.
+        """
+        seconds = await self._gate.permits_in_seconds()
+        if not 0 < seconds <= within_seconds:
+            return False
+        await asyncio.sleep(seconds)
+        return True
+
+    async def settle(self) -> None:
+        """Attempts have ended: have the gate finish its part."""
+        await self._gate.settle()
+
+    async def _mind_gate(self) -> None:
+        """Let the gate look; what it does not let through any more goes back untried."""
+        await self._gate.look(busy=self._under_way)
+        if self._unwanted:
+            unwanted, self._unwanted = self._unwanted, []
+            await self.give_back(unwanted)
+
+    def _gate_changed(self) -> None:
+        if self._gate.is_shut:
+            self._unwanted = self.take_unstarted()
+        self._awake.set()
+
+    async def give_back(self, claims: Sequence[Claim]) -> None:
+        """Release claims that were not tried; if the store cannot, their leases run out."""
+        try:
+            await self._store.release(claims)
+        except StoreUnavailable as error:
+            _log.warning("claims were not released", count=len(claims), error=str(error))
+        for claim in claims:
+            self._leases.let_go(claim)
 
     async def _claim(self, limit: int) -> list[Claim] | None:
         try:
@@ -161,12 +220,15 @@ class Lane:
     async def _seconds_until_due(self, *, claimed: bool) -> float:
         try:
             due_at_ms = await self._store.next_due_at_ms(self.destination)
+            permits_in = await self._gate.permits_in_seconds()
         except StoreUnavailable:
             # The claim that follows says so aloud.
             return LONGEST_REST_SECONDS
         if due_at_ms is None:
             return LONGEST_REST_SECONDS
         seconds = (due_at_ms - self._clock.now_us() // 1000) / 1000
+        if seconds <= 0 and permits_in:
+            return min(permits_in, LONGEST_REST_SECONDS)
         if seconds <= 0 and not claimed:
             # It became due since, or another worker is faster: ask again, but ever less often.
             self._vain_rest = min(2 * self._vain_rest, LONGEST_REST_SECONDS)
@@ -211,11 +273,17 @@ class Lane:
 
     def take_unstarted(self) -> list[Claim]:
         """Take out the claims whose attempt has not begun."""
-        unstarted: list[Claim] = []
+        unstarted, self._unwanted = self._unwanted, []
+        ends = 0
         while not self._backlog.empty():
             claim = self._backlog.get_nowait()
-            if claim is not None:
+            if claim is None:
+                ends += 1
+            else:
                 unstarted.append(claim)
+        for _ in range(ends):
+            self._backlog.put_nowait(None)
+        self._note_idle()
         return unstarted
 
     async def _carry(self) -> None:
@@ -233,6 +301,7 @@ class Lane:
             self._under_way -= 1
             self._recorder.take(finished)
             self._note_idle()
+            self._gate.saw(finished)
             spent = finished.outcome.duration_ms / 1000
             seconds.observe(spent)
             self._usual_seconds += (max(spent, 0.0005) - self._usual_seconds) * 0.1

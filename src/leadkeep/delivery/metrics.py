@@ -40,6 +40,16 @@ STOOD_IN = Counter(
     "Leads given to a fallback, by the destination that failed and the one that got them.",
     ["destination", "fallback"],
 )
+CIRCUIT = Gauge(
+    "leadkeep_delivery_circuit",
+    "1 for the state that a destination's circuit is in: closed, open, half_open or ramping.",
+    ["destination", "state"],
+)
+CIRCUIT_MOVES = Counter(
+    "leadkeep_delivery_circuit_moves_total",
+    "Moves of circuits by this worker, by destination and the state moved to.",
+    ["destination", "state"],
+)
 
 
 def error_label(error_class: str) -> str:

@@ -11,6 +11,9 @@ from leadkeep.models import Recorded
 from leadkeep.states import Status
 from leadkeep.store.base import Store
 
+PERMIT_PATIENCE_SECONDS = 2.0
+"""A run waits so long for a destination's rates to leave something, each time; then it ends."""
+
 
 class DeliveryRun(msgspec.Struct, frozen=True):
     """What a run did, counted by attempts that the store has recorded."""
@@ -95,16 +98,23 @@ class Budget:
 async def feed_once(lane: Lane, store: Store, budget: Budget) -> StoreError | None:
     """Put everything due into the lane, each delivery once; returns what went wrong, if anything.
 
-    A lead that failed in this run and is due again already is left for another time.
+    A lead that failed in this run and is due again already is left for another time. What the
+    destination's circuit or rates do not let through soon is left too.
     """
     tried: set[int] = set()
     lined_up = False
-    while limit := budget.take(await lane.room_made()):
+    while True:
         try:
+            limit = budget.take(await lane.room_made())
+            if not limit:
+                return None
             claims = await lane.claim(limit)
             again = [claim for claim in claims if claim.delivery_id in tried]
             if again:
                 await store.release(again)
+            if not claims and await lane.permits_made(within_seconds=PERMIT_PATIENCE_SECONDS):
+                budget.give_back(limit)
+                continue
         except StoreError as error:
             return error
         fresh = [claim for claim in claims if claim.delivery_id not in tried]
@@ -120,4 +130,3 @@ async def feed_once(lane: Lane, store: Store, budget: Budget) -> StoreError | No
         else:
             # Fewer than asked for is no sign of an end: a claim also stops at so many bytes.
             return None
-    return None

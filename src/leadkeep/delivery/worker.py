@@ -14,7 +14,9 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery.announce import Announcer
 from leadkeep.delivery.attempt import Attempter, Finished
+from leadkeep.delivery.board import Board
 from leadkeep.delivery.fallback import FallbackWatch, fallbacks_of
+from leadkeep.delivery.gate import AskHealth, Gate
 from leadkeep.delivery.lane import Lane
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.once import Budget, DeliveryRun, Progress, Tally, feed_once
@@ -24,7 +26,7 @@ from leadkeep.delivery.scribe import Scribe
 from leadkeep.destinations.base import Destination
 from leadkeep.errors import LeadkeepError, StoreUnavailable
 from leadkeep.journal.outcomes import OutcomeLog
-from leadkeep.models import Claim, Recorded
+from leadkeep.models import Recorded
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.states import Status
 from leadkeep.store.base import Store
@@ -43,12 +45,13 @@ class DeliveryWorker:
     Args:
         store: the queue.
         destinations: by name; closed by whoever made them.
-        settings: by the same names; concurrency and retry policy are read here.
+        settings: by the same names; concurrency, retry policy, breaker and rates are read here.
         clock: wall time for what is recorded, boot time for what is measured.
         lease_ms: a claim not renewed for this long may be taken by others.
         worker: who claims, for people.
         outcome_log: what is recorded is appended to it; None: nowhere.
         drain_seconds: on stopping, attempts under way may take this long to end.
+        health_checks: how destinations are probed, by name; one that has none is probed by a lead.
     """
 
     def __init__(
@@ -63,8 +66,10 @@ class DeliveryWorker:
         outcome_log: OutcomeLog | None = None,
         wall: WallTime | None = None,
         drain_seconds: float = 25.0,
+        health_checks: Mapping[str, AskHealth] | None = None,
     ) -> None:
         self._store = store
+        board = Board(store, clock)
         self._drain_seconds = drain_seconds
         self._leases = Leases(store, lease_ms=lease_ms)
         self._scribe = Scribe(outcome_log)
@@ -76,6 +81,15 @@ class DeliveryWorker:
         self._lanes = [
             Lane(
                 Attempter(destination, settings[name].retry, clock=clock, wall=wall),
+                gate=Gate(
+                    name,
+                    settings[name],
+                    store=store,
+                    board=board,
+                    clock=clock,
+                    worker=worker,
+                    ask_health=(health_checks or {}).get(name),
+                ),
                 concurrency=settings[name].concurrency,
                 store=store,
                 clock=clock,
@@ -95,6 +109,7 @@ class DeliveryWorker:
             wall=wall,
             worker=worker,
             handed_over=self.wake,
+            circuits=board,
         )
         """Gives leads to the fallbacks of destinations that fail."""
         self._lane_of = {lane.destination: lane for lane in self._lanes}
@@ -185,22 +200,15 @@ class DeliveryWorker:
             self._lane_of[finished.claim.destination].wake()
 
     async def _release_unstarted(self) -> None:
-        unstarted: list[Claim] = []
         for lane in self._lanes:
-            unstarted += lane.take_unstarted()
-        if not unstarted:
-            return
-        try:
-            await self._store.release(unstarted)
-        except StoreUnavailable as error:
-            # Their leases run out by themselves.
-            _log.warning("claims were not released", count=len(unstarted), error=str(error))
-        for claim in unstarted:
-            self._leases.let_go(claim)
+            if unstarted := lane.take_unstarted():
+                await lane.give_back(unstarted)
 
     async def _finish(self, *, within_seconds: float | None) -> None:
         """Let the lanes end and the store have their outcomes."""
         await asyncio.gather(*(lane.finish(within_seconds=within_seconds) for lane in self._lanes))
+        await self._release_unstarted()
+        await asyncio.gather(*(lane.settle() for lane in self._lanes))
         try:
             async with asyncio.timeout(LAST_RECORD_SECONDS):
                 await self._recorder.all_recorded()

@@ -7,6 +7,15 @@ LONGEST_SECONDS = 366 * 86_400.0
 """Longer than this is nonsense; the retry policy caps it far lower anyway."""
 
 
+def retry_after_of(headers: bytes, *, now_us: int) -> float | None:
+    """What the first `Retry-After` among `Name: value` lines asks for; None: there is none."""
+    for line in headers.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"retry-after":
+            return retry_after_seconds(value.decode("latin-1"), now_us=now_us)
+    return None
+
+
 def retry_after_seconds(value: str, *, now_us: int) -> float | None:
     """How long the destination asks us to wait; None if it does not say so readably.
 

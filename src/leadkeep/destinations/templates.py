@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinMethodType
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, pass_context
 from jinja2 import Template as Compiled
 from jinja2.exceptions import UndefinedError
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
 
 from leadkeep.destinations.template_filters import FILTERS, TESTS
+from leadkeep.destinations.template_language import HINT, METHODS, Charging, check
 from leadkeep.errors import SettingsError
 from leadkeep.sources.request_view import NAMES, Unreadable, View
 
@@ -43,29 +43,6 @@ _STEP = 10
 _BIGGEST_NUMBER = 2**128
 _FILE = "<template>"
 _BUDGET_NAME = "_budget"
-
-_EXPRESSIONS = (
-    *(nodes.Const, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Slice),
-    *(nodes.Filter, nodes.Test, nodes.Call, nodes.Keyword, nodes.Concat, nodes.CondExpr),
-    *(nodes.List, nodes.Tuple, nodes.Dict, nodes.Pair, nodes.Compare, nodes.Operand),
-    *(nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos),
-    *(nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod),
-)
-_ALLOWED = (nodes.Template, nodes.Output, nodes.If, nodes.For, nodes.Assign, *_EXPRESSIONS)
-
-_METHODS: Mapping[type, frozenset[str]] = {
-    str: frozenset(
-        {
-            *("upper", "lower", "strip", "lstrip", "rstrip", "title", "capitalize"),
-            *("startswith", "endswith", "removeprefix", "removesuffix", "find", "count"),
-            *("split", "rsplit", "splitlines", "partition", "rpartition"),
-            *("isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower"),
-        }
-    ),
-    dict: frozenset({"items", "keys", "values", "get"}),
-    list: frozenset({"index", "count"}),
-}
-"""Methods whose result is no larger than what they read."""
 
 _LOOP = frozenset(
     {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"}
@@ -93,7 +70,7 @@ class Template:
             raise SettingsError(f"{key}: longer than {TEMPLATE_CHARS // 1024} Ki characters")
         try:
             tree = _ENVIRONMENT.parse(text)
-            _Checked(key).visit(tree)
+            check(key, tree)
             unknown = find_undeclared_variables(tree) - {*NAMES, "lead", "range"}
             if unknown:
                 raise SettingsError(
@@ -101,12 +78,10 @@ class Template:
                     hint=f"There are: {', '.join((*NAMES, 'lead'))}.",
                 )
             self._names = frozenset(NAMES) & find_undeclared_variables(tree)
-            code = _ENVIRONMENT.compile(_Charging().visit(tree))
+            code = _ENVIRONMENT.compile(Charging().visit(tree))
             self._compiled = Compiled.from_code(_ENVIRONMENT, code, _ENVIRONMENT.globals, None)
         except TemplateSyntaxError as error:
-            raise SettingsError(
-                f"{key}: line {error.lineno}: {error.message}", hint=_HINT
-            ) from None
+            raise SettingsError(f"{key}: line {error.lineno}: {error.message}", hint=HINT) from None
         except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
             raise SettingsError(f"{key}: too involved ({type(error).__name__})") from None
 
@@ -155,9 +130,6 @@ class Template:
         name = (error.message or "").rpartition("'")[0].rpartition("'")[2]
         known = name.isidentifier() and name in self._text
         return f"the lead has no `{name}`" if known else "the lead has not what it names"
-
-
-_HINT = "See docs/reference/transformation.md for what a template may use."
 
 
 # ---------------------------------------------------------------- what things cost
@@ -257,7 +229,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             return obj[attribute]
         if isinstance(obj, LoopContext) and attribute in _LOOP:
             return getattr(obj, attribute)
-        if attribute in _METHODS.get(type(obj), ()):
+        if attribute in METHODS.get(type(obj), ()):
             return getattr(obj, attribute)
         if isinstance(obj, Undefined):
             str(obj)  # says what is missing
@@ -277,7 +249,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def is_safe_callable(self, obj: Any) -> bool:
         """A method that `getattr` gave out, or `range`."""
         owner = type(getattr(obj, "__self__", None))
-        allowed = isinstance(obj, BuiltinMethodType) and obj.__name__ in _METHODS.get(owner, ())
+        allowed = isinstance(obj, BuiltinMethodType) and obj.__name__ in METHODS.get(owner, ())
         return allowed or obj is _range
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -322,93 +294,3 @@ def _made() -> _Environment:
 
 
 _ENVIRONMENT = _made()
-
-
-# ---------------------------------------------------------------- the language
-
-
-class _Checked:
-    """Refuses what is not part of the language."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def visit(self, tree: nodes.Template) -> None:
-        """Look at every node.
-
-        Raises:
-            SettingsError: one is not allowed.
-        """
-        below: list[nodes.Node] = [tree]
-        while below:
-            node = below.pop()
-            for problem in _problems(node):
-                raise SettingsError(f"{self._key}: line {node.lineno}: {problem}", hint=_HINT)
-            below.extend(node.iter_child_nodes())
-
-
-def _problems(node: nodes.Node) -> Iterator[str]:
-    if not isinstance(node, _ALLOWED):
-        yield f"{type(node).__name__.lower()} is not part of templates here"
-    elif isinstance(node, nodes.Name) and node.name.startswith("_"):
-        yield f"`{node.name}`: names do not begin with _"
-    elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        yield f"there is no filter `{node.name}` (there are: {', '.join(sorted(FILTERS))})"
-    elif isinstance(node, nodes.Test) and node.name not in TESTS:
-        yield f"there is no test `{node.name}` (there are: {', '.join(sorted(TESTS))})"
-    elif isinstance(node, nodes.For) and node.recursive:
-        yield "a loop cannot be recursive"
-    elif isinstance(node, (nodes.Call, nodes.Filter, nodes.Test)):
-        if node.dyn_args is not None or node.dyn_kwargs is not None:
-            yield "* and ** arguments are not part of templates here"
-        elif isinstance(node, nodes.Call) and not _may_be_called(node.node):
-            name = getattr(node.node, "attr", getattr(node.node, "name", "that"))
-            yield f"`{name}` cannot be called"
-
-
-def _may_be_called(called: nodes.Expr) -> bool:
-    if isinstance(called, nodes.Getattr):
-        return any(called.attr in names for names in _METHODS.values())
-    return isinstance(called, nodes.Name) and called.name == "range"
-
-
-class _Charging(NodeTransformer):
-    """Puts `_charged` around whatever an operation reads, and `_counted` around loops."""
-
-    def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> nodes.Node:
-        super().generic_visit(node, *args, **kwargs)
-        if isinstance(node, nodes.For):
-            node.iter = _filtered("_counted", node.iter)
-        elif isinstance(node, (nodes.Filter, nodes.Test)):
-            if node.node is not None:
-                node.node = _reading(node.node)
-            node.args = [_reading(one) for one in node.args]
-        elif isinstance(node, nodes.Call):
-            if isinstance(node.node, nodes.Getattr):
-                node.node.node = _reading(node.node.node)
-            node.args = [_reading(one) for one in node.args]
-        elif isinstance(node, nodes.Concat):
-            node.nodes = [_reading(one) for one in node.nodes]
-        elif isinstance(node, nodes.Compare):
-            node.expr = _reading(node.expr)
-        elif isinstance(node, (nodes.Operand, nodes.Keyword)):
-            node_any: Any = node
-            name = "expr" if isinstance(node, nodes.Operand) else "value"
-            setattr(node_any, name, _reading(getattr(node_any, name)))
-        elif isinstance(node, nodes.List) or (isinstance(node, nodes.Tuple) and node.ctx == "load"):
-            node.items = [_reading(one) for one in node.items]
-        elif isinstance(node, nodes.Pair):
-            node.key, node.value = _reading(node.key), _reading(node.value)
-        elif isinstance(node, nodes.Getitem):
-            node.node = _reading(node.node) if isinstance(node.arg, nodes.Slice) else node.node
-        return node
-
-
-def _reading(node: Any) -> nodes.Expr:
-    if isinstance(node, nodes.Const):
-        return node
-    return _filtered("_charged", node)
-
-
-def _filtered(name: str, node: Any) -> nodes.Expr:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)

@@ -164,6 +164,13 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
                 f"{key}.retry.first_seconds = {seconds_text(retry.first_seconds)}: must not be "
                 f"longer than longest_seconds = {seconds_text(retry.longest_seconds)}",
             )
+        first, longest = destination.breaker.probe_first_seconds, "probe_longest_seconds"
+        if first > destination.breaker.probe_longest_seconds:
+            yield (
+                (f"{key}.breaker.probe_first_seconds", f"{key}.breaker.{longest}"),
+                f"{key}.breaker.probe_first_seconds = {seconds_text(first)}: must not be longer "
+                f"than {longest} = {seconds_text(destination.breaker.probe_longest_seconds)}",
+            )
 
 
 def _order(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:

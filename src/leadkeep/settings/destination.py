@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from leadkeep.settings.row import setting
+from leadkeep.settings.steering import BreakerSettings, RateSettings
 from leadkeep.settings.transform import TransformSettings
 
 
@@ -53,7 +54,7 @@ class DestinationSettings:
         maximum=600,
     )
     concurrency: int = setting(
-        16, "Deliveries under way at once.", kind="count", minimum=1, maximum=1_000
+        16, "Deliveries under way at once, in each worker.", kind="count", minimum=1, maximum=1_000
     )
     reply_max_bytes: int = setting(
         16 * 1024, "This much of the reply is recorded.", kind="size", minimum=0, maximum=1024**2
@@ -78,5 +79,7 @@ class DestinationSettings:
         minimum=0,
         maximum=7 * 1440,
     )
-    retry: RetrySettings = field(default_factory=RetrySettings)
     transform: TransformSettings = field(default_factory=TransformSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    rate: RateSettings = field(default_factory=RateSettings)

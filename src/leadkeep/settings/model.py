@@ -24,13 +24,16 @@ from leadkeep.settings.installation import (
 )
 from leadkeep.settings.row import Address, setting
 from leadkeep.settings.source import ReplySettings, SourceSettings
+from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 __all__ = [
     "Address",
+    "BreakerSettings",
     "DestinationSettings",
     "IntakeSettings",
     "JournalSettings",
     "Origin",
+    "RateSettings",
     "ReplySettings",
     "RetrySettings",
     "Settings",

@@ -13,12 +13,16 @@ from uuid import UUID
 from leadkeep.models import (
     AbsorbBatch,
     AbsorbReport,
+    Circuit,
+    CircuitEvent,
+    CircuitMove,
     Claim,
     DeliveryView,
     DestinationView,
     Heading,
     LeadView,
     Outcome,
+    Rate,
     Recorded,
     Replayed,
     Rerouted,
@@ -67,18 +71,25 @@ class Store(Protocol):
         longest_wait_ms: int,
         worker: str,
         steady_since_ms: int | None = None,
+        probe: int | None = None,
+        rates: Sequence[Rate] = (),
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first.
 
-        Nothing is due at a held destination. A `next_attempt_at` further off than
-        `longest_wait_ms` is due: the clock has jumped. Of leads in one line, none is due while
-        another is under way, and a later one only when its patience has ended.
+        Nothing is due at a held destination, nor while its circuit is open. A `next_attempt_at`
+        further off than `longest_wait_ms` is due: the clock has jumped.
+        Of leads in one line, none is due while another is under way, and a later one only when
+        its patience has ended.
 
         Args:
             lease_ms: how long the lease lasts, by the boot clock.
             worker: who claims, for people.
             steady_since_ms: since when wall time has not jumped: patience is counted from no
                 earlier. None: nobody has watched it.
+            probe: the version at which the circuit is half open for this caller: it gets leads,
+                nobody else does. None: it is no probe.
+            rates: each claim counts as an attempt that begins now; no more are given than all of
+                these leave, over all workers.
         """
 
     async def record(self, outcomes: Sequence[Outcome]) -> list[Recorded]:
@@ -129,6 +140,36 @@ class Store(Protocol):
 
     async def next_due_at_ms(self, destination: str) -> int | None:
         """When the next pending delivery of a destination is due; None: none waits."""
+
+    # ------------------------------------------------------------ steering
+
+    async def circuits(self) -> dict[str, Circuit]:
+        """The circuit of each destination whose circuit has ever moved."""
+
+    async def move_circuit(self, destination: str, expected_version: int, new: CircuitMove) -> bool:
+        """Move a circuit if it is still at this version (0: it has never moved).
+
+        The version grows by one. What opens or closes becomes an event, in the same transaction.
+
+        Returns:
+            False: somebody else has moved it; nothing was changed, look again.
+        """
+
+    async def hasten(self, destination: str, *, tried_before_ms: int) -> int:
+        """Make leads due now that wait for another try because their destination did not work.
+
+        Those whose last try began before `tried_before_ms` and was no refusal of the lead
+        itself (a 4xx other than 408, 425, 429). Returns how many; at most a few thousand per
+        call, the earliest due first: call again until it returns 0.
+        """
+
+    async def permits_in_ms(self, destination: str, rates: Sequence[Rate]) -> int:
+        """How long until a claim under these rates may give something; 0: it may now."""
+
+    async def circuit_events(
+        self, destination: str | None = None, *, limit: int = 100
+    ) -> list[CircuitEvent]:
+        """What opened and closed, newest first. The last thousand of each destination are kept."""
 
     # ------------------------------------------------------------ a person's verbs
 
@@ -188,7 +229,7 @@ class Store(Protocol):
         """Let its leads wait, without using up tries, until it is resumed."""
 
     async def resume_destination(self, name: str, *, actor: str) -> None:
-        """Deliver to it again."""
+        """Deliver to it again. A circuit that is open begins to ramp: a person vouches for it."""
 
     # ------------------------------------------------------------ looking
 

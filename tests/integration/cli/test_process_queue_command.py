@@ -38,6 +38,7 @@ def test_a_pushed_file_reaches_the_application_byte_for_byte(
         "retry_later": 0,
         "failed": 0,
         "still_waiting": 0,
+        "set_aside": 0,
     }
     assert sink.bodies == [body]
     assert "✓ completed" in installation.ok("leads", "show", lead_id)

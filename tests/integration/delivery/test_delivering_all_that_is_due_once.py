@@ -10,6 +10,7 @@ import pytest
 from leadkeep.delivery.once import DeliveryRun
 from leadkeep.errors import StoreUnavailable
 from leadkeep.settings.model import RetrySettings
+from leadkeep.settings.steering import BreakerSettings
 from leadkeep.states import Status
 from leadkeep.store.sqlite.opening import open_sqlite
 from tests.fakes.clock import FakeClock
@@ -19,6 +20,7 @@ from tests.integration.delivery.workbench import Workbench, keys_of, workbench
 BUSY = b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy"
 AT_ONCE = RetrySettings(first_seconds=0.0, longest_seconds=0.1)
 """A lead that fails is due again in the same moment."""
+NO_BREAKER = BreakerSettings(enabled=False)
 
 
 async def test_everything_that_is_due_is_delivered_and_counted(bench: Workbench) -> None:
@@ -36,7 +38,7 @@ async def test_everything_that_is_due_is_delivered_and_counted(bench: Workbench)
 async def test_a_lead_that_fails_is_not_tried_twice_in_one_run(bench: Workbench) -> None:
     async with raw_server(replies(BUSY)) as server:
         ids = await bench.add_leads(80)
-        async with bench.worker({"brain": server.url}, retry=AT_ONCE) as worker:
+        async with bench.worker({"brain": server.url}, retry=AT_ONCE, breaker=NO_BREAKER) as worker:
             run = await worker.deliver_due_once()
     assert run == DeliveryRun(retry_later=80)
     assert Counter(keys_of(server.requests)) == dict.fromkeys(ids, 1)
@@ -54,7 +56,9 @@ async def test_failures_do_not_keep_the_leads_behind_them_from_being_tried(
     async with raw_server(refuse_some) as server:
         await bench.add_leads(40, body=b"refuse")
         await bench.add_leads(40)
-        async with bench.worker({"brain": server.url}, retry=AT_ONCE, concurrency=2) as worker:
+        async with bench.worker(
+            {"brain": server.url}, retry=AT_ONCE, breaker=NO_BREAKER, concurrency=2
+        ) as worker:
             run = await worker.deliver_due_once()
     assert run == DeliveryRun(completed=40, retry_later=40)
 

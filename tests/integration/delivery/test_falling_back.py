@@ -7,8 +7,10 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from leadkeep.clock import SystemClock
+from leadkeep.delivery.board import Board
 from leadkeep.delivery.fallback import Fallback, FallbackWatch
-from leadkeep.states import Status
+from leadkeep.models import CircuitMove
+from leadkeep.states import CircuitState, Status
 from leadkeep.walltime import WallTime
 from tests.fakes.clock import FakeClock
 from tests.integration.delivery.raw_server import OK, raw_server, replies
@@ -36,6 +38,20 @@ async def test_leads_that_fail_go_to_the_fallback_in_their_place(bench: Workbenc
     }
     line = next(one for one in said if one["event"] == "leads go to a fallback")
     assert (line["destination"], line["fallback"]) == ("brain", "other")
+
+
+async def test_leads_that_wait_untried_behind_an_open_circuit_go_there_too(
+    bench: Workbench,
+) -> None:
+    async with raw_server(replies(BUSY)) as broken, raw_server(replies(OK)) as other:
+        ids = await bench.add_leads(100)
+        urls = {"brain": broken.url, "other": other.url}
+        async with bench.running(urls, concurrency=4, **CHOSEN):
+            await eventually(lambda: _has(bench, completed=100, cancelled=100))
+    assert sorted(keys_of(other.requests)) == ids
+    untried = [view for view in await bench.deliveries() if not view.attempts]
+    assert untried
+    assert {view.destination for view in untried} == {"brain"}
 
 
 async def test_what_is_confirmed_in_time_does_not_go_there(bench: Workbench) -> None:
@@ -75,6 +91,7 @@ async def test_after_a_jump_of_the_clock_nobody_has_failed_for_long(tmp_path: Pa
             wall=wall,
             worker="w",
             handed_over=lambda: None,
+            circuits=Board(bench.store, clock),
         )
         clock.jump(86_400)
         assert await watch.look() == 0
@@ -94,12 +111,18 @@ async def test_while_the_circuit_is_open_what_was_never_tried_goes_too(bench: Wo
         wall=wall,
         worker="w",
         handed_over=lambda: woken.append(1),
+        circuits=Board(bench.store, clock),
     )
     await asyncio.sleep(0.1)
     assert await watch.look() == 0
-    watch.is_open = lambda destination: destination == "brain"
-    assert await watch.look() == 2
+    opened = CircuitMove(CircuitState.OPEN, reason="five in a row")
+    assert await bench.store.move_circuit("brain", 0, opened)
+    await eventually(lambda: _looked(watch, 2))
     assert woken == [1]
+
+
+async def _looked(watch: FallbackWatch, expected: int) -> bool:
+    return await watch.look() == expected
 
 
 async def _has(bench: Workbench, *, completed: int, cancelled: int) -> bool:

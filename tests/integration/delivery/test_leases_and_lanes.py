@@ -11,6 +11,8 @@ from structlog.testing import capture_logs
 from leadkeep.clock import Clock
 from leadkeep.delivery.announce import Announcer
 from leadkeep.delivery.attempt import Attempter
+from leadkeep.delivery.board import Board
+from leadkeep.delivery.gate import Gate
 from leadkeep.delivery.lane import AHEAD_MAX, Lane
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
@@ -50,9 +52,11 @@ async def claims_of(bench: Workbench, count: int) -> list[Claim]:
 def a_lane(
     store: Store, clock: Clock, leases: Leases, destination: HttpDestination, *, concurrency: int
 ) -> Lane:
-    policy = DestinationSettings(url="http://127.0.0.1/").retry
+    settings = DestinationSettings(url="http://127.0.0.1/", concurrency=concurrency)
+    board = Board(store, clock)
     return Lane(
-        Attempter(destination, policy, clock=clock, wall=WallTime(clock)),
+        Attempter(destination, settings.retry, clock=clock, wall=WallTime(clock)),
+        gate=Gate("brain", settings, store=store, board=board, clock=clock, worker="one"),
         concurrency=concurrency,
         store=store,
         clock=clock,

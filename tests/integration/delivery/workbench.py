@@ -9,12 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from leadkeep.clock import Clock, SystemClock
+from leadkeep.delivery.gate import AskHealth
 from leadkeep.delivery.worker import DeliveryWorker
 from leadkeep.destinations.http import HttpDestination
 from leadkeep.destinations.transform import transformed
 from leadkeep.journal.outcomes import OutcomeLog
 from leadkeep.models import DeliveryView, Selection
 from leadkeep.settings.model import DestinationSettings, RetrySettings
+from leadkeep.settings.steering import BreakerSettings, RateSettings
 from leadkeep.states import Status
 from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.store import SqliteStore
@@ -22,6 +24,8 @@ from tests.store.builders import a_batch, a_lead
 
 SOON = RetrySettings(first_seconds=0.02, longest_seconds=0.1)
 """Tries follow each other fast."""
+KEEN = BreakerSettings(probe_first_seconds=0.1, probe_longest_seconds=0.1, ramp_seconds=0.1)
+"""A circuit that has opened is soon probed and closed."""
 DEADLINE_SECONDS = 20.0
 
 
@@ -64,11 +68,18 @@ class Workbench:
         lease_ms: int = 60_000,
         name: str = "one",
         drain_seconds: float = 20.0,
+        health_checks: Mapping[str, AskHealth] | None = None,
+        rates: Mapping[str, Mapping[str, int]] | None = None,
         **settings: Any,
     ) -> AsyncIterator[DeliveryWorker]:
-        """A worker for destinations by name; not running yet."""
-        settings = {"retry": SOON, "timeout_seconds": 10.0, **settings}
-        chosen = {to: DestinationSettings(url=url, **settings) for to, url in urls.items()}
+        """A worker for destinations by name; not running yet. `rates` are by destination."""
+        settings = {"retry": SOON, "breaker": KEEN, "timeout_seconds": 10.0, **settings}
+        chosen = {
+            to: DestinationSettings(
+                url=url, rate=RateSettings(**(rates or {}).get(to, {})), **settings
+            )
+            for to, url in urls.items()
+        }
         destinations = {
             to: transformed(to, one, HttpDestination(to, one, clock=self.clock))
             for to, one in chosen.items()
@@ -83,6 +94,7 @@ class Workbench:
                 worker=name,
                 outcome_log=self.outcome_log,
                 drain_seconds=drain_seconds,
+                health_checks=health_checks,
             )
         finally:
             for destination in destinations.values():

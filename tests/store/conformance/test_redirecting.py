@@ -2,11 +2,23 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 
 from leadkeep.errors import StoreError
-from leadkeep.models import Claim, Decision, DeliveryView, Heading, Rerouted, Selection, SetAside
+from leadkeep.models import (
+    Claim,
+    Decision,
+    DeliveryView,
+    Heading,
+    Record,
+    Rerouted,
+    Selection,
+    SetAside,
+    Standing,
+)
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
 from tests.fakes.clock import FakeClock
@@ -14,6 +26,7 @@ from tests.store.builders import (
     a_batch,
     a_lead,
     a_quarantined_lead,
+    a_record,
     an_outcome,
     an_unrouted_lead,
 )
@@ -305,6 +318,17 @@ async def test_what_is_already_right_is_left_alone(store: Store) -> None:
     assert (view.status, view.error_message) == (Status.HELD, "mine")
 
 
+async def test_a_lead_that_somebody_holds_stays_held_wherever_it_goes(store: Store) -> None:
+    await store.absorb(a_batch(a_lead(destinations=("crm",)), a_lead(destinations=("crm", "old"))))
+    only_crm = Selection(destinations=("crm",))
+    await store.apply(Verb.HOLD, only_crm, reason="perhaps delivered before", actor="ada")
+    await reroute(store, "new", only="crm")
+    moved = [view for view in await deliveries(store) if view.destination == "new"]
+    assert [(view.status, view.error_message) for view in moved] == [
+        (Status.HELD, "perhaps delivered before")
+    ] * 2
+
+
 async def test_what_was_confirmed_is_never_sent_there_again(store: Store) -> None:
     await store.absorb(a_batch(a_lead(destinations=("crm", "old"))))
     for one in await claim(store):
@@ -354,7 +378,8 @@ async def test_a_stand_in_stays_as_long_as_the_route_does(store: Store, clock: F
     clock.advance(31 * MINUTE)
     await fall_back(store, clock)
     assert await reroute(store, "crm") == Rerouted()
-    assert await reroute(store, "new") == Rerouted(leads=1, sent=1, cancelled=1)
+    assert await reroute(store, "crm", "new") == Rerouted(leads=1, sent=1)
+    assert await reroute(store, "new") == Rerouted(leads=1, cancelled=1)
 
 
 async def test_a_route_that_spreads_further_adds_what_is_missing(store: Store) -> None:
@@ -371,3 +396,50 @@ async def test_only_what_was_selected_is_moved_away(store: Store) -> None:
         ("old", Status.CANCELLED),
         ("new", Status.PENDING),
     ]
+
+
+# ---------------------------------------------------------------- after a store is lost
+
+
+async def test_what_was_decided_here_is_brought_back_from_the_log(
+    store: Store, clock: FakeClock
+) -> None:
+    heard = told(store)
+    leads = [a_lead(destinations=("crm",)) for _ in range(3)]
+    await store.absorb(a_batch(*leads))
+    aside, failing, moved = await claim(store)
+    await store.set_aside([SetAside(aside.delivery_id, aside.fence, "why")], actor="w")
+    for one in (failing, moved):
+        outcome = an_outcome(
+            one, Status.PENDING, started_at_ms=clock.now_ms, next_attempt_at_ms=clock.now_ms
+        )
+        await store.record([outcome])
+    heading = Heading(moved.lead_id, (moved.delivery_id,), ("new",), "")
+    await store.reroute([heading], actor="ada")
+    clock.advance(31 * MINUTE)
+    await fall_back(store, clock)
+    before = {(v.lead_id, v.destination): v.status for v in await deliveries(store)}
+    assert len(before) == 5
+    standings = [
+        Standing(d.lead_id, d.destination or "", d.status, attempt=0, at_ms=d.at_ms) for d in heard
+    ]
+
+    # The same leads in a store that knows nothing of what became of them.
+    again = [msgspec.structs.replace(lead, record=_another(lead.record)) for lead in leads]
+    mark = await store.lead_mark()
+    await store.absorb(a_batch(*again))
+    ids = {
+        str(UUID(bytes=old.record.lead_id)): str(UUID(bytes=new.record.lead_id))
+        for old, new in zip(leads, again, strict=True)
+    }
+    lines = [msgspec.structs.replace(one, lead_id=ids[one.lead_id]) for one in standings]
+    assert (await store.replay(lines, lead_mark=mark)).unknown == 0
+    after = {(v.lead_id, v.destination): v.status for v in await deliveries(store)}
+    assert {(ids[lead], where): status for (lead, where), status in before.items()}.items() <= (
+        after.items()
+    )
+
+
+def _another(record: Record) -> Record:
+    fresh = a_record()
+    return msgspec.structs.replace(record, lead_id=fresh.lead_id, lead_number=fresh.lead_number)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadkeep.destinations.retry_after import LONGEST_SECONDS, retry_after_seconds
+from leadkeep.destinations.retry_after import LONGEST_SECONDS, retry_after_of, retry_after_seconds
 
 # Sat, 15 Aug 2026 14:00:49 GMT
 NOW_US = 1_786_802_449_000_000
@@ -39,3 +39,16 @@ def test_seconds_and_dates_are_read(value: str, seconds: float | None) -> None:
 def test_nonsense_is_no_wait_and_no_error(value: str) -> None:
     seconds = retry_after_seconds(value, now_us=NOW_US)
     assert seconds is None or 0 <= seconds <= LONGEST_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (b"Content-Type: x\r\nretry-AFTER: 7\r\nRetry-After: 9\r\n", 7.0),
+        (b"X-Retry-After: 7\r\n", None),
+        (b"Retry-After: \xff\r\n", None),
+        (b"", None),
+    ],
+)
+def test_it_is_found_among_other_headers(headers: bytes, seconds: float | None) -> None:
+    assert retry_after_of(headers, now_us=NOW_US) == seconds

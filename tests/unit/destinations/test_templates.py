@@ -1,6 +1,7 @@
 """Templates say what they are given, and a hostile one ends soon, small and inside of its box."""
 
 import json
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leadkeep.destinations.template_filters import FILTERS
 from leadkeep.destinations.templates import RESULT_CHARS, Template, TemplateFailed
 from leadkeep.errors import SettingsError
-from leadkeep.sources.request_view import View
+from leadkeep.sources.request_view import NAMES, View
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 LEAD = {"id": "0198", "number": "1786802449123", "received_at": "2026-11-24T10:00:00.000Z"}
@@ -298,3 +300,10 @@ def test_every_sample_can_be_written_as_json(sample: Path) -> None:
     view = a_view(headers=b"Content-Type: " + kind + b"\r\n", body=sample.read_bytes())
     text = Template("key", '{"all": {{ payload|tojson }}}').render(view, LEAD)
     assert json.loads(text)["all"]
+
+
+def test_the_page_names_every_filter_and_every_part_of_a_lead() -> None:
+    page = (SAMPLES.parents[1] / "docs/reference/transformation.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| (names|filters) \| (.*) \|$", page, re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", rows["filters"])) == set(FILTERS)
+    assert {*NAMES, "lead", *LEAD} == set(re.findall(r"`(\w+)`", rows["names"]))

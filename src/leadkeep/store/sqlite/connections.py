@@ -16,7 +16,7 @@ from leadkeep.store.statements import load_statements
 SQL = load_statements(
     "sqlite",
     [
-        *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"),
+        *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count", "steer"),
         *("redirect", "order"),
     ],
 )

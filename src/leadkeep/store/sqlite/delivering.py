@@ -10,9 +10,9 @@ import apsw
 
 from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
-from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
-from leadkeep.store.sqlite import ordering
+from leadkeep.store.sqlite import ordering, permitting, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
 
 CLAIM_BYTES = 32 * 1024 * 1024
@@ -31,10 +31,18 @@ def claim(
     worker: str,
     clock: Clock,
     steady_since_ms: int | None = None,
+    probe: int | None = None,
+    rates: Sequence[Rate] = (),
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
     if first_row(connection, "destination_is_held", {"destination": destination}):
         return []
+    if steering.is_shut(connection, destination, probe=probe):
+        return []
+    if rates:
+        limit = min(limit, permitting.left(connection, destination, rates, clock=clock))
+        if not limit:
+            return []
     now_ms = clock.now_us() // 1_000
     patience = ordering.Patience(now_ms, steady_since_ms, longest_wait_ms)
     turns = ordering.let_the_impatient_go(connection, destination, patience, limit=limit)
@@ -68,6 +76,8 @@ def claim(
             for one in claims
         ),
     )
+    if rates and claims:
+        permitting.use(connection, destination, rates, used=len(claims), clock=clock)
     if turns is None:
         return claims
     ordering.end_turns(connection, turns, claims)

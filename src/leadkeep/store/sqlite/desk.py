@@ -8,7 +8,7 @@ import msgspec
 from leadkeep.errors import UsageError
 from leadkeep.models import Selection
 from leadkeep.states import Status, Verb
-from leadkeep.store.sqlite import operating
+from leadkeep.store.sqlite import operating, steering
 from leadkeep.store.sqlite.hand import Hand, distinct
 from leadkeep.store.sqlite.selecting import END, Picker
 
@@ -88,8 +88,11 @@ class Desk(Hand):
         await self._set_destination_state(name, held=True, reason=reason, actor=actor)
 
     async def resume_destination(self, name: str, *, actor: str) -> None:
-        """Deliver to it again."""
+        """Deliver to it again; a circuit that is open begins to ramp."""
         await self._set_destination_state(name, held=False, reason="", actor=actor)
+        await self._writer.transact(
+            partial(steering.vouch, destination=name, actor=actor, clock=self._clock)
+        )
 
     async def _set_destination_state(
         self, name: str, *, held: bool, reason: str, actor: str

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from leadkeep.models import Claim, Outcome, Recorded
+from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.store.sqlite import delivering, operating
 from leadkeep.store.sqlite.hand import Hand
 
@@ -20,6 +20,8 @@ class Dispatch(Hand):
         longest_wait_ms: int,
         worker: str,
         steady_since_ms: int | None = None,
+        probe: int | None = None,
+        rates: Sequence[Rate] = (),
     ) -> list[Claim]:
         """Lease up to `limit` due deliveries, oldest due first; see `Store.claim`."""
         return await self._writer.transact(
@@ -32,6 +34,8 @@ class Dispatch(Hand):
                 worker=worker,
                 clock=self._clock,
                 steady_since_ms=steady_since_ms,
+                probe=probe,
+                rates=rates,
             )
         )
 

@@ -92,6 +92,7 @@ class _Standing(NamedTuple):
     delivery: int
     destination: str | None
     status: Status
+    hold_reason: str
     stands_in_for: str | None
 
 
@@ -101,6 +102,8 @@ class _Step(NamedTuple):
     status: Status
     delivery: int | None
     to: str | None
+    reason: str = ""
+    """Why a new one begins held."""
 
 
 def reroute(
@@ -134,8 +137,8 @@ def plan(connection: apsw.Connection, headings: Sequence[Heading]) -> Rerouted:
 def _standings(connection: apsw.Connection, heading: Heading) -> list[_Standing]:
     rows = connection.execute(SQL["standings_of_lead"], {"lead_id": heading.lead_id})
     return [
-        _Standing(lead, delivery, where, Status(status), original)
-        for lead, delivery, where, status, original in rows
+        _Standing(lead, delivery, where, Status(status), reason, original)
+        for lead, delivery, where, status, reason, original in rows
     ]
 
 
@@ -162,8 +165,11 @@ def _steps(heading: Heading, standings: Sequence[_Standing]) -> Iterator[_Step]:
             yield _Step(Status.CANCELLED, one.delivery, None)
         elif not wanted and one.status is not Status.HELD:
             yield _Step(Status.HELD, one.delivery, None)
+    # A lead that somebody holds stays held wherever it goes: only who holds it knows why.
+    held = all(one.status is Status.HELD and one.destination is not None for one in meant)
+    status, reason = (Status.HELD, meant[0].hold_reason) if held else (Status.PENDING, "")
     for name in missing:
-        yield _Step(Status.PENDING, None, name)
+        yield _Step(status, None, name, reason)
 
 
 def _take(
@@ -173,7 +179,7 @@ def _take(
     lead = standings[0].lead
     if step.delivery is None:
         assert step.to is not None
-        made = pen.insert(lead, step.to, stands_in_for=None)
+        made = pen.insert(lead, step.to, reason=step.reason)
         pen.note(_REROUTE, made, f"to {step.to}")
         return made, step.to
     if step.to is not None:
@@ -193,12 +199,13 @@ def _elsewhere(heading: Heading) -> str:
 
 
 def _counted(steps: Sequence[tuple[Heading, list[_Step]]]) -> Rerouted:
-    every = [step.status for _, some in steps for step in some]
+    every = [step for _, some in steps for step in some]
+    stopped = [step.status for step in every if step.to is None]
     return Rerouted(
         leads=sum(1 for _, some in steps if some),
-        sent=every.count(Status.PENDING),
-        cancelled=every.count(Status.CANCELLED),
-        held=every.count(Status.HELD),
+        sent=len(every) - len(stopped),
+        cancelled=stopped.count(Status.CANCELLED),
+        held=stopped.count(Status.HELD),
     )
 
 
@@ -212,15 +219,18 @@ class _Pen(NamedTuple):
     actor: str
     now_ms: int
 
-    def insert(self, lead: int, destination: str, *, stands_in_for: int | None) -> int:
-        """A new delivery, due now."""
+    def insert(
+        self, lead: int, destination: str, *, reason: str = "", stands_in_for: int | None = None
+    ) -> int:
+        """A new delivery, due now or held for a reason."""
         values: Bindings = {
             "lead": lead,
             "destination": destination,
             "now_ms": self.now_ms,
+            "reason": reason,
             "stands_in_for": stands_in_for,
         }
-        made: int = first_value(self.connection, "insert_pending", values)
+        made: int = first_value(self.connection, "insert_redirected", values)
         return made
 
     def rest(self, verb: str, delivery: int, reason: str) -> None:

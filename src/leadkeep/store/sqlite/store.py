@@ -2,8 +2,8 @@
 
 Writes run one after another on the writer's thread; looking runs beside them. What a transaction
 does is in the modules named after it: absorbing, delivering, operating, looking. The verbs stand
-where their callers are: `sight` looks, `dispatch` is the worker's, `desk` a person's, `redirect`
-what leads elsewhere than planned.
+where their callers are: `sight` looks, `dispatch` is the worker's, `desk` a person's, `helm`
+steers, `redirect` leads elsewhere than planned.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,14 @@ from leadkeep.store.sqlite.boundary import refusals_mapped
 from leadkeep.store.sqlite.desk import Desk
 from leadkeep.store.sqlite.dispatch import Dispatch
 from leadkeep.store.sqlite.hand import distinct
+from leadkeep.store.sqlite.helm import Helm
 from leadkeep.store.sqlite.redirect import Redirect
 
 _PATIENCE_MS = 500
 _CHUNKS_PER_ADOPTION = 4
 
 
-class SqliteStore(Dispatch, Desk, Redirect):
+class SqliteStore(Dispatch, Desk, Helm, Redirect):
     """The queue's truth in one SQLite file. Made by `open_sqlite`; implements `Store`."""
 
     # ------------------------------------------------------------ absorbing

@@ -56,17 +56,18 @@ SET status = 'cancelled', hold_reason = '', next_attempt_at_ms = NULL, error_mes
     updated_at_ms = :now_ms
 WHERE id = :delivery AND status IN ('pending', 'held', 'failed');
 
--- name: insert_pending
--- A delivery that is due now; it may stand in for another.
+-- name: insert_redirected
+-- A delivery that is due now, or held for a reason; it may stand in for another.
 INSERT INTO deliveries
   (lead, destination, status, next_attempt_at_ms, hold_reason, created_at_ms, updated_at_ms,
    stands_in_for)
-VALUES (:lead, :destination, 'pending', :now_ms, '', :now_ms, :now_ms, :stands_in_for)
+VALUES (:lead, :destination, iif(:reason = '', 'pending', 'held'),
+        iif(:reason = '', :now_ms, NULL), :reason, :now_ms, :now_ms, :stands_in_for)
 RETURNING id;
 
 -- name: standings_of_lead
 -- Where each delivery of a lead stands, and for which destination it stands in.
-SELECT l.id, d.id, d.destination, d.status,
+SELECT l.id, d.id, d.destination, d.status, d.hold_reason,
        (SELECT o.destination FROM deliveries AS o WHERE o.id = d.stands_in_for)
 FROM leads AS l CROSS JOIN deliveries AS d ON d.lead = l.id
 WHERE l.lead_id = :lead_id

@@ -364,7 +364,7 @@ def test_the_view_shows_times_and_text(either: sqlite3.Connection | apsw.Connect
         ("circuit_is_shut", "circuits USING PRIMARY KEY (destination=?)"),
         ("permits_used", "permits USING PRIMARY KEY (destination=? AND per_ms=?)"),
         ("has_lines", "lines USING COVERING INDEX"),
-        ("next_overtaking", "lines_overtaking (destination=?)"),
+        ("next_overtaking", "lines_overtaking (destination=? AND overtakes_at_ms>?)"),
         ("out_of_patience", "lines_overtaking (destination=? AND overtakes_at_ms<?)"),
         ("out_of_patience", "places_by_patience (line=?)"),
         ("out_of_time", "lines_out_of_time (destination=? AND latest_since_ms>?)"),

@@ -149,6 +149,23 @@ class NewLead(msgspec.Struct, frozen=True, gc=False):
     """When the certificate of consent that it names can no longer be claimed."""
     likeness: Likeness | None = None
     """None: it is compared with no other."""
+    order: "LeadOrder | None" = None
+    """What was read of its order among others; None: there is none."""
+
+
+class LeadOrder(msgspec.Struct, frozen=True, gc=False):
+    """How a lead stands to others; keys and names are digests of 16 bytes."""
+
+    key: bytes = b""
+    """Leads of one key go to a destination one after another; empty: it waits for nobody."""
+    wait_ms: int = 0
+    """It waits no longer than this for others, and then goes out of order."""
+    refers_to: str = ""
+    """The lead id or 13-digit number of the lead that it waits for; empty: by name, or none."""
+    refers_to_name: bytes = b""
+    """The name of the lead that it waits for, if none is known by `refers_to`."""
+    name: bytes = b""
+    """What others may call it; empty: nobody refers to leads of its source by their names."""
 
 
 class SegmentProgress(msgspec.Struct, frozen=True, gc=False):
@@ -221,6 +238,11 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     def is_ping(self) -> bool:
         """It stands for a ping, which is no delivery: put once, and not recorded as an attempt."""
         return self.delivery_id == 0
+
+    in_line: bool = False
+    """Somebody's order depends on what becomes of it."""
+    out_of_order: str = ""
+    """`overtook` one that it had to wait for, or was `overtaken` by a later one; else empty."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -471,6 +493,12 @@ class DeliveryView(msgspec.Struct, frozen=True, gc=False):
     name: str
     phone: str
     email: str
+    out_of_order: str = ""
+    """`overtook` one that it had to wait for, or was `overtaken` by a later one; else empty."""
+    waits_for_lead: int | None = None
+    """Number of the lead that must be delivered first; 0: of one that is not known yet."""
+    waits_until_ms: int | None = None
+    """Then it goes all the same."""
     stands_in_for: str = ""
     """The destination that failed for so long that this one got the lead in its place."""
 

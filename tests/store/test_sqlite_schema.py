@@ -425,6 +425,15 @@ def test_the_view_shows_times_and_text(either: sqlite3.Connection | apsw.Connect
         ("under_way", "delivery_counts USING PRIMARY KEY (destination=? AND status=?)"),
         ("backlog", "COVERING INDEX deliveries_due (destination=? AND next_attempt_at_ms<?)"),
         ("permits_used", "permits USING PRIMARY KEY (destination=? AND per_ms=?)"),
+        ("has_lines", "lines USING COVERING INDEX"),
+        ("next_overtaking", "lines_overtaking (destination=? AND overtakes_at_ms>?)"),
+        ("out_of_patience", "lines_overtaking (destination=? AND overtakes_at_ms<?)"),
+        ("out_of_patience", "places_by_patience (line=?)"),
+        ("out_of_time", "lines_out_of_time (destination=? AND latest_since_ms>?)"),
+        ("anybody_awaits_unknown", "places_awaiting (awaits=?)"),
+        ("unresolved_places", "lead_orders_by_lead_meant (refers_to=?)"),
+        ("unresolved_places", "lead_orders_by_name_meant (refers_to_name=?)"),
+        ("leads_meant_by_name", "lead_orders_by_name (name=?"),
     ],
 )
 def test_no_verb_walks_a_table(database: Path, statement: str, step: str) -> None:

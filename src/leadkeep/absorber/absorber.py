@@ -29,6 +29,7 @@ from leadkeep.errors import StoreError
 from leadkeep.journal.base import JournalReader
 from leadkeep.journal.doorbell import Doorbell
 from leadkeep.sources.contact import ContactReader
+from leadkeep.sources.order import OrderReader
 from leadkeep.sources.routes import SourceTable
 from leadkeep.sources.routing import Routes
 from leadkeep.sources.vendor import Vendor
@@ -59,6 +60,7 @@ class Absorber:
         on_absorbed: called in the loop after each transaction that brought leads; must be quick.
         archive: reads the archive, for a store that was set back behind what is archived.
         vendors: what is known of each source's vendor.
+        orders: reads which leads stand in a line with others; None: none do.
         conditional: sources whose leads are routed one by one.
     """
 
@@ -74,13 +76,14 @@ class Absorber:
         on_absorbed: Callable[[], None],
         archive: JournalReader | None = None,
         vendors: Mapping[str, Vendor] = MappingProxyType({}),
+        orders: OrderReader | None = None,
         conditional: Mapping[str, Routes] | None = None,
     ) -> None:
         self.troubles = Troubles(clock)
         """Which segments are damaged, and which were read whole."""
         self._store = store
         self._clock = clock
-        self._maker = LeadMaker(sources, contacts, vendors, conditional)
+        self._maker = LeadMaker(sources, contacts, vendors, conditional, orders)
         self._segments = Segments(readers, archive)
         self._writing = Writing(store, self.troubles, clock, on_absorbed)
         self._on_absorbed = on_absorbed

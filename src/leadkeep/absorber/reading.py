@@ -21,6 +21,7 @@ from leadkeep.models import (
     SegmentProgress,
 )
 from leadkeep.sources.contact import ContactReader
+from leadkeep.sources.order import OrderReader
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
@@ -52,6 +53,7 @@ class LeadMaker:
         contacts: reads payloads.
         vendors: what is known of each source's vendor.
         conditional: sources whose leads are routed one by one.
+        orders: reads which leads stand in a line with others; None: none do.
     """
 
     def __init__(
@@ -60,9 +62,11 @@ class LeadMaker:
         contacts: ContactReader,
         vendors: Mapping[str, Vendor] = MappingProxyType({}),
         conditional: Mapping[str, Routes] | None = None,
+        orders: OrderReader | None = None,
     ) -> None:
         self._sources = sources
         self._conditional = conditional or {}
+        self._orders = orders
         self._contacts = contacts
         self._vendors = vendors
         self._routes: dict[str, Route] = {}
@@ -89,6 +93,7 @@ class LeadMaker:
             facts=facts,
             certificate_expires_at_ms=certificate_expires_at_ms(record, facts),
             likeness=likeness,
+            order=None if self._orders is None else self._orders.read(record, contact),
         )
 
     def _route(self, record: Record) -> Route:

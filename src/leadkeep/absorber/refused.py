@@ -156,6 +156,7 @@ def _plain(lead: NewLead, reason: RecordRefused) -> NewLead:
         hold_reason=f"{REFUSED}: {_ascii(str(reason))}",
         contact=Contact(),
         payload_text=_hex(lead.record.body),
+        order=None,
     )
 
 

@@ -88,6 +88,7 @@ async def check_parts(settings: Settings) -> None:
     from leadkeep.intake.reply_table import ReplyTable
     from leadkeep.intake.server import server_tls
     from leadkeep.intake.ways import ways_of
+    from leadkeep.sources.order import OrderReader
     from leadkeep.sources.routing import Router
     from leadkeep.sources.vendor import vendors_of
 
@@ -96,6 +97,7 @@ async def check_parts(settings: Settings) -> None:
     vendors_of(settings)
     ways_of(settings)
     LiveRoutes.of(settings)
+    OrderReader.of(settings)
     server_tls(settings)
     for name, chosen in settings.destinations.items():
         Transform.of(name, chosen)

@@ -160,6 +160,7 @@ def make_absorber(
     from leadkeep.absorber.absorber import Absorber
     from leadkeep.journal.archive import ArchiveReader
     from leadkeep.sources.contact import ContactReader
+    from leadkeep.sources.order import OrderReader
     from leadkeep.sources.routes import SourceTable
     from leadkeep.sources.routing import conditional_routes
     from leadkeep.sources.vendor import vendors_of
@@ -174,6 +175,7 @@ def make_absorber(
         lock_path=settings.run_folder / "absorber.lock",
         on_absorbed=on_absorbed,
         archive=ArchiveReader(archived or archive(settings)),
+        orders=OrderReader.of(settings),
         conditional=conditional_routes(settings),
     )
 

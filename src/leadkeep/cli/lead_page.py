@@ -26,6 +26,12 @@ SHOWN_TRACE = 4 * 1024
 """Bytes of a Python function's traceback that stand below a failed try: the last ones tell."""
 
 
+_OUT_OF_ORDER = {
+    "overtook": "out of order: sent before a lead that it had to wait for",
+    "overtaken": "out of order: a later lead of its key was sent before it",
+}
+
+
 def lead_json(lead: LeadView, *, reveal: bool) -> dict[str, object]:
     """The lead for programs. Revealed, it has the exact body as Base64; masked, it has none."""
     plain: dict[str, object] = msgspec.to_builtins(lead, str_keys=True)
@@ -178,10 +184,22 @@ def _standing(view: DeliveryView) -> "Text":
     if view.stands_in_for:
         text.append(f", in place of {view.stands_in_for}")
     if view.status is Status.PENDING and view.next_attempt_at_ms is not None:
-        text.append(f", next try {local_time(view.next_attempt_at_ms)}")
+        if view.waits_for_lead is None:
+            text.append(f", next try {local_time(view.next_attempt_at_ms)}")
+        else:
+            text.append(_waiting(view))
     elif view.status in (Status.HELD, Status.CANCELLED, Status.FAILED) and view.error_message:
         text.append(visible(f": {view.error_message}"))
+    if view.out_of_order:
+        text.append(f", {_OUT_OF_ORDER.get(view.out_of_order, 'out of order')}", style="yellow")
     return text
+
+
+def _waiting(view: DeliveryView) -> str:
+    """For whom a lead waits that is not due because of its order."""
+    number = view.waits_for_lead
+    whom = f"for lead {number:013d}" if number else "for a lead that has not come yet"
+    return f", waits {whom}, until {local_time(view.waits_until_ms)} at the latest"
 
 
 def _readable(payload: str) -> str:

@@ -22,6 +22,7 @@ from leadkeep.destinations.base import Reply
 from leadkeep.errors import StoreUnavailable
 from leadkeep.models import Claim
 from leadkeep.store.base import Store
+from leadkeep.walltime import WallTime
 
 AHEAD_SECONDS = 0.1
 """The backlog holds about what the destination takes in this time."""
@@ -44,6 +45,7 @@ class Lane:
         store, clock, leases, recorder: shared by all lanes of the worker.
         lease_ms: how long a claim's lease lasts.
         worker: who claims, for people.
+        wall: tells since when a lead's wait for others can be believed; None: always.
     """
 
     def __init__(
@@ -58,7 +60,11 @@ class Lane:
         recorder: Recorder,
         lease_ms: int,
         worker: str,
+        wall: WallTime | None = None,
     ) -> None:
+        self._wall = wall
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._attempter = attempter
         self._gate = gate
         gate.on_change = self._gate_changed
@@ -122,6 +128,8 @@ class Lane:
         """Have these delivered, unless the gate has shut since they were asked for."""
         self._leases.hold(claims)
         is_probe = self._gate.probe is not None
+        if claims:
+            self._idle.clear()
         self._gate.claimed(claims)
         if self._gate.is_shut and not is_probe:
             self._unwanted += claims
@@ -204,9 +212,15 @@ class Lane:
             longest_wait_ms=self._attempter.longest_wait_ms if probe is None else 0,
             worker=self._worker,
             among=among,
+            steady_since_ms=None if self._wall is None else self._wall.steady_since_us() // 1000,
             probe=probe,
             rates=self._gate.rates,
         )
+
+    async def all_recorded(self) -> None:
+        """Wait until everything that was put into the lane has an outcome that the store has."""
+        await self._idle.wait()
+        await self._recorder.all_recorded()
 
     async def room_made(self) -> int:
         """Wait until there is room, and say how much; 0: there will be none soon.
@@ -340,6 +354,7 @@ class Lane:
                 unstarted.append(claim)
         for _ in range(ends):
             self._backlog.put_nowait(None)
+        self._note_idle()
         return unstarted
 
     async def _carry(self) -> None:
@@ -359,11 +374,13 @@ class Lane:
                 continue
             if self._leases.is_lost(claim):
                 self._leases.let_go(claim)
+                self._note_idle()
                 continue
             self._under_way += 1
             finished = await self._attempter.attempt(claim)
             self._under_way -= 1
             self._recorder.take(finished)
+            self._note_idle()
             self._gate.saw(finished)
             spent = finished.outcome.duration_ms / 1000
             seconds.observe(spent)
@@ -372,3 +389,7 @@ class Lane:
                 self._awake.set()
             if task.cancelling():
                 return
+
+    def _note_idle(self) -> None:
+        if not self._under_way and self._backlog.empty():
+            self._idle.set()

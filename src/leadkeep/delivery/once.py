@@ -102,6 +102,7 @@ async def feed_once(lane: Lane, store: Store, budget: Budget) -> StoreError | No
     destination's circuit or rates do not let through soon is left too.
     """
     tried: set[int] = set()
+    lined_up = False
     while True:
         try:
             limit = budget.take(await lane.room_made())
@@ -120,6 +121,12 @@ async def feed_once(lane: Lane, store: Store, budget: Budget) -> StoreError | No
         budget.give_back(limit - len(fresh))
         tried.update(claim.delivery_id for claim in fresh)
         lane.put(fresh)
-        if not fresh:
+        if fresh:
+            lined_up = lined_up or any(claim.in_line for claim in fresh)
+        elif lined_up:
+            # What waited for these may be due once they are delivered.
+            await lane.all_recorded()
+            lined_up = False
+        else:
             # Fewer than asked for is no sign of an end: a claim also stops at so many bytes.
             return None

@@ -99,6 +99,7 @@ class DeliveryWorker:
                 recorder=self._recorder,
                 lease_ms=lease_ms,
                 worker=worker,
+                wall=wall,
             )
             for name, destination in destinations.items()
         ]
@@ -209,8 +210,8 @@ class DeliveryWorker:
             raise _our_error_in(group) or group from group
 
     def _wake_for_next_try(self, finished: Finished, recorded: Recorded) -> None:
-        """Its lane may rest until later than this lead is due again."""
-        if recorded.status is Status.PENDING:
+        """Its lane may rest until later than this lead is due again, or one that waited for it."""
+        if recorded.status is Status.PENDING or finished.claim.in_line:
             self._lane_of[finished.claim.destination].wake()
 
     async def _release_unstarted(self) -> None:

@@ -204,6 +204,7 @@ def _own_headers(claim: Claim, now_s: int) -> bytes:
             f"Leadkeep-Source: {source}\r\n"
             f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
         ).encode("utf-8", "replace")
+    order = f"Leadkeep-Out-Of-Order: {claim.out_of_order}\r\n" if claim.out_of_order else ""
     return (
         f"Idempotency-Key: {claim.lead_id}\r\n"
         f"Leadkeep-Lead-Id: {claim.lead_id}\r\n"
@@ -212,6 +213,7 @@ def _own_headers(claim: Claim, now_s: int) -> bytes:
         f"Leadkeep-Source: {source}\r\n"
         f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
         f"Leadkeep-Timestamp: {now_s}\r\n"
+        f"{order}"
     ).encode("utf-8", "replace")
 
 

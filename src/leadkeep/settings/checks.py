@@ -108,6 +108,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
                     f"{key}: there is no destination `{destination}` (there are: {known})",
                 )
         yield from _routes(settings, name, source)
+        yield from _order(settings, name, source)
         key = f"sources.{name}.paths"
         for path in source.paths:
             other = claimed.setdefault(path.rstrip("/") or "/", key)
@@ -222,3 +223,15 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
                 (f"{key}.headers", f"{key}.auth.{named[0]}"),
                 f"{key}.headers: sets Authorization, and so does {key}.auth.{named[0]}",
             )
+
+
+def _order(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:
+    key, named = f"sources.{name}.depends_on_source", source.depends_on_source
+    if named and named not in settings.sources:
+        known = ", ".join(sorted(settings.sources))
+        yield (key,), f"{key}: there is no source `{named}` (there are: {known})"
+    if named and not source.depends_on:
+        yield (
+            (key, f"sources.{name}.depends_on"),
+            f"{key}: means nothing without sources.{name}.depends_on",
+        )

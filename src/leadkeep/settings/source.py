@@ -106,6 +106,33 @@ class SourceSettings:
         kind="choice",
         choices=("deliver", "hold"),
     )
+    order_by: str = setting(
+        "",
+        "Deliver leads with the same one after another: `phone`, `email`, `vendor_lead_id`, or "
+        'JMESPath such as `call_id` (of the payload) or `headers."x-call-id"`.',
+        kind="text",
+        example='"phone"',
+    )
+    depends_on: str = setting(
+        "",
+        "Where its leads name the lead that must be delivered before them (by lead number, lead id "
+        "or vendor's id); written like order_by.",
+        kind="text",
+        example='"parent_lead_id"',
+    )
+    depends_on_source: str = setting(
+        "",
+        "The source whose vendor's ids depends_on means. Not set: this one.",
+        kind="text",
+        example='"NAME"',
+    )
+    order_wait_seconds: float = setting(
+        900.0,
+        "A lead waits for others no longer than this, and then goes, marked as out of order.",
+        kind="seconds",
+        minimum=1,
+        maximum=86_400,
+    )
     routing: str = setting(
         "first",
         "`first`: the first route whose condition holds takes the lead; `all`: every such route.",

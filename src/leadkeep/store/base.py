@@ -75,6 +75,7 @@ class Store(DeploymentStore, Protocol):
         longest_wait_ms: int,
         worker: str,
         among: Sequence[int] | None = None,
+        steady_since_ms: int | None = None,
         probe: int | None = None,
         rates: Sequence[Rate] = (),
         deployment: int | None = None,
@@ -83,11 +84,15 @@ class Store(DeploymentStore, Protocol):
 
         Nothing is due at a held destination, nor while its circuit is open. A `next_attempt_at`
         further off than `longest_wait_ms` is due: the clock has jumped.
+        Of leads in one line, none is due while another is under way, and a later one only when
+        its patience has ended.
 
         Args:
             lease_ms: how long the lease lasts, by the boot clock.
             worker: who claims, for people.
             among: only first tries of these deliveries. None: whatever is due.
+            steady_since_ms: since when wall time has not jumped: patience is counted from no
+                earlier. None: nobody has watched it.
             probe: the version at which the circuit is half open for this caller: it gets leads,
                 nobody else does. None: it is no probe.
             rates: each claim counts as an attempt that begins now; no more are given than all of

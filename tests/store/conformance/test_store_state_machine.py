@@ -174,6 +174,9 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def record(self, data: st.DataObject, worker: int, status: Status, wait_seconds: int) -> None:
         claim = data.draw(st.sampled_from(self.claims))
+        self._record_one(claim, status, wait_seconds, worker)
+
+    def _record_one(self, claim: Claim, status: Status, wait_seconds: int, worker: int = 0) -> None:
         due_at_ms = self.clock.now_ms + wait_seconds * 1_000
         outcome = an_outcome(
             claim, status, next_attempt_at_ms=due_at_ms if status is Status.PENDING else None

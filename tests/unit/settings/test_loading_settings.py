@@ -265,3 +265,20 @@ def test_values_are_shown_with_their_origin_in_the_order_of_the_table(loaded: Lo
     first, *_, last = lines
     assert first == "data"
     assert last.startswith("destinations.crm.")
+
+
+def test_whose_names_a_follow_up_means_must_be_a_source(loaded: Load) -> None:
+    text = '[sources.calls]\npaths = ["/c"]\ndepends_on = "id"\ndepends_on_source = "nobody"\n'
+    assert any(
+        "sources.calls.depends_on_source: there is no source `nobody`" in line
+        for line in mistakes(loaded, text)
+    )
+    alone = '[sources.calls]\npaths = ["/c"]\ndepends_on_source = "calls"\n'
+    assert any("means nothing without" in line for line in mistakes(loaded, alone))
+
+
+def test_a_lead_may_wait_for_others_from_a_second_to_a_day(loaded: Load) -> None:
+    text = '[sources.calls]\npaths = ["/c"]\norder_by = "phone"\norder_wait_seconds = "{}"\n'
+    assert loaded(text.format("2m")).sources["calls"].order_wait_seconds == 120
+    assert mistakes(loaded, text.format("2d"))
+    assert mistakes(loaded, text.format("0.5s"))

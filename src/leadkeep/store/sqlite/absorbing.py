@@ -22,6 +22,7 @@ from leadkeep.models import (
     SegmentProgress,
 )
 from leadkeep.states import Disposition, Status
+from leadkeep.store.sqlite import ordering
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 from leadkeep.store.sqlite.likening import Kin, kin_of
 from leadkeep.store.sqlite.pinging import ping_row
@@ -86,6 +87,7 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         kin = kin_of(connection, fresh, numbers, first)
         values = _lead_values(fresh, numbers, kin, first, segment, now_ms)
         _insert(connection, _INSERT_LEAD, values)
+        ordering.note_orders(connection, fresh, first)
         _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, kin, first, now_ms))
         connection.executemany(
             SQL["open_copy"],
@@ -93,6 +95,7 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         )
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)
+        ordering.resolve_references(connection, ends["first_lead"], ends["last_lead"])
     _insert_notices(connection, batch.notices)
     return AbsorbReport(
         absorbed=len(fresh),
@@ -183,6 +186,7 @@ def _acknowledge(
             SQL["insert_delivery"],
             ((row, name, status, due_at_ms, lead.hold_reason, now_ms, now_ms) for name in missing),
         )
+    ordering.resolve_references(connection, row, row)
 
 
 def _numbers(

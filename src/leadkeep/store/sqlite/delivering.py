@@ -14,7 +14,7 @@ from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
 from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
-from leadkeep.store.sqlite import permitting, steering
+from leadkeep.store.sqlite import ordering, permitting, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
 from leadkeep.store.sqlite.holding import is_held, may_claim
 
@@ -34,6 +34,7 @@ def claim(
     worker: str,
     clock: Clock,
     among: Sequence[int] | None = None,
+    steady_since_ms: int | None = None,
     probe: int | None = None,
     rates: Sequence[Rate] = (),
     deployment: int | None = None,
@@ -48,12 +49,34 @@ def claim(
         if not limit:
             return []
     now_ms = clock.now_us() // 1_000
+    patience = ordering.Patience(now_ms, steady_since_ms, longest_wait_ms)
+    turns = ordering.let_the_impatient_go(connection, destination, patience, limit=limit)
     wanted: Bindings = {
         "destination": destination,
         "now_ms": now_ms,
         "longest_wait_ms": longest_wait_ms,
         "limit": limit,
     }
+    claims = _due(connection, destination, wanted, among)
+    lease: Bindings = {
+        "boot_id": clock.boot_id,
+        "lease_until_boot_ms": clock.boottime_ms() + lease_ms,
+        "worker": worker,
+        "now_ms": now_ms,
+    }
+    claims = _lease(connection, claims, lease, by_name=among is not None)
+    if rates and claims:
+        permitting.use(connection, destination, rates, used=len(claims), clock=clock)
+    if turns is None:
+        return claims
+    ordering.end_turns(connection, turns, claims)
+    return ordering.told_of_order(connection, claims)
+
+
+def _due(
+    connection: apsw.Connection, destination: str, wanted: Bindings, among: Sequence[int] | None
+) -> list[Claim]:
+    """What is due, with the url that a deployment has switched to."""
     if among is None:
         due = connection.execute(SQL["due"], wanted)
     else:
@@ -69,24 +92,22 @@ def claim(
     switched_url = first_value(connection, "switched_url", {"destination": destination})
     if switched_url is not None:
         claims = [msgspec.structs.replace(one, url=switched_url) for one in claims]
-    lease: Bindings = {
-        "boot_id": clock.boot_id,
-        "lease_until_boot_ms": clock.boottime_ms() + lease_ms,
-        "worker": worker,
-        "now_ms": now_ms,
-    }
+    return claims
+
+
+def _lease(
+    connection: apsw.Connection, claims: Sequence[Claim], lease: Bindings, *, by_name: bool
+) -> list[Claim]:
+    """Lease them; returns those that are leased now."""
     leases = [
         {**lease, "delivery": one.delivery_id, "fence": one.fence, "attempt": one.attempt}
         for one in claims
     ]
-    if among is None:
+    if not by_name:
         connection.executemany(SQL["lease"], leases)
-    else:
-        # Asked for by name, not found by being next: the statement itself may refuse one.
-        claims = [one for one, its in zip(claims, leases, strict=True) if _leased(connection, its)]
-    if rates and claims:
-        permitting.use(connection, destination, rates, used=len(claims), clock=clock)
-    return claims
+        return list(claims)
+    # Asked for by name, not found by being next: the statement itself may refuse one.
+    return [one for one, its in zip(claims, leases, strict=True) if _leased(connection, its)]
 
 
 def _leased(connection: apsw.Connection, lease: Bindings) -> bool:
@@ -165,7 +186,8 @@ def next_due_at_ms(connection: apsw.Connection, destination: str, *, clock: Cloc
     if is_held(connection, destination, clock):
         return None
     row = first_row(connection, "next_due", {**where})
-    return row[0] if row else None
+    times = (row[0] if row else None, ordering.next_overtaking_ms(connection, destination))
+    return min((time_ms for time_ms in times if time_ms is not None), default=None)
 
 
 def _check(outcome: Outcome) -> None:

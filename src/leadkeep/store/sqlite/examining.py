@@ -55,6 +55,11 @@ def _drift(connection: apsw.Connection) -> list[str]:
         f"the lead {lead_id} has no delivery"
         for (lead_id,) in connection.execute(SQL["leads_without_deliveries"])
     ]
+    found += [
+        f"the lead {lead_id} waits in a line in which it will never be its turn"
+        for statement in ("forgotten_in_line", "behind_nobody")
+        for (lead_id,) in connection.execute(SQL[statement])
+    ]
     return found
 
 

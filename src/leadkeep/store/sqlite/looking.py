@@ -27,6 +27,7 @@ from leadkeep.states import Disposition, Status
 from leadkeep.store.sqlite.connections import SQL, first_row, first_value
 from leadkeep.store.sqlite.deploying import switched_urls
 from leadkeep.store.sqlite.holding import FREE, shown_holds
+from leadkeep.store.sqlite.ordering import with_order
 from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id, place_of
 
 QUERY_SECONDS = 60.0
@@ -87,7 +88,7 @@ def find(
 def delivery_views(connection: apsw.Connection, deliveries: list[int]) -> list[DeliveryView]:
     """These deliveries as shown in lists, newest first."""
     rows = connection.execute(SQL["delivery_views"], {"deliveries": json.dumps(deliveries)})
-    return [
+    views = [
         DeliveryView(
             delivery_id=row[0],
             lead_id=row[1],
@@ -108,6 +109,7 @@ def delivery_views(connection: apsw.Connection, deliveries: list[int]) -> list[D
         )
         for row in rows
     ]
+    return with_order(connection, views)
 
 
 def lead(connection: apsw.Connection, ref: str) -> LeadView:

@@ -10,7 +10,7 @@ from leadkeep.clock import Clock
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
 from leadkeep.states import GRAPH, Status, Verb, statuses_for
-from leadkeep.store.sqlite import deploying, steering
+from leadkeep.store.sqlite import deploying, ordering, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, Value
 from leadkeep.store.sqlite.holding import term_columns
 from leadkeep.terms import Term
@@ -182,3 +182,5 @@ def _spread(
             ((lead, name, status, due_at_ms, hold_reason, now_ms, now_ms) for name in others),
         )
         connection.execute(SQL["mark_routed"], {"lead": lead})
+        assert isinstance(lead, int)
+        ordering.resolve_references(connection, lead, lead)

@@ -99,7 +99,7 @@ WHERE id = :delivery AND status = 'held';
 -- Deliveries of leads that came while no destination existed and that nobody cancelled.
 WITH waiting (id) AS (
   SELECT id FROM deliveries INDEXED BY deliveries_due
-  WHERE status = 'pending' AND destination IS NULL
+  WHERE status = 'pending' AND destination IS NULL AND behind IS NOT 1
   UNION ALL
   SELECT id FROM deliveries WHERE status = 'held' AND destination IS NULL
 )

@@ -5,12 +5,13 @@ WITH ripe (id, place, due_at_ms) AS (
   SELECT * FROM (
     SELECT id, 0, next_attempt_at_ms FROM deliveries
     WHERE status = 'pending' AND destination = :destination AND next_attempt_at_ms <= :now_ms
+      AND behind IS NOT 1
     ORDER BY next_attempt_at_ms LIMIT :limit)
   UNION ALL
   SELECT * FROM (
     SELECT id, 1, next_attempt_at_ms FROM deliveries
     WHERE status = 'pending' AND destination = :destination
-      AND next_attempt_at_ms > :now_ms + :longest_wait_ms
+      AND next_attempt_at_ms > :now_ms + :longest_wait_ms AND behind IS NOT 1
     ORDER BY next_attempt_at_ms LIMIT :limit)
 )
 SELECT d.id, d.fence + 1, d.attempts + 1, d.first_attempt_at_ms,
@@ -25,7 +26,7 @@ LIMIT :limit;
 UPDATE deliveries
 SET status = 'processing', fence = :fence, attempts = :attempt, lease_boot_id = :boot_id,
     lease_until_boot_ms = :lease_until_boot_ms, lease_owner = :worker, updated_at_ms = :now_ms
-WHERE id = :delivery AND status = 'pending';
+WHERE id = :delivery AND status = 'pending' AND behind IS NOT 1;
 
 -- name: standing
 -- Where a delivery stands, and how its try under this fence was recorded (NULL: it was not).
@@ -87,4 +88,4 @@ WHERE id IN (
 -- name: next_due
 -- When the next pending delivery of a destination is due.
 SELECT min(next_attempt_at_ms) FROM deliveries
-WHERE status = 'pending' AND destination = :destination;
+WHERE status = 'pending' AND destination = :destination AND behind IS NOT 1;

@@ -17,6 +17,7 @@ FROM json_each(:among) AS asked
 CROSS JOIN deliveries AS d ON d.id = asked.value
 CROSS JOIN leads AS l ON l.id = d.lead
 WHERE d.status = 'pending' AND d.destination = :destination AND d.attempts = 0
+  AND d.behind IS NOT 1
   AND (d.next_attempt_at_ms <= :now_ms OR d.next_attempt_at_ms > :now_ms + :longest_wait_ms)
 ORDER BY d.id LIMIT :limit;
 

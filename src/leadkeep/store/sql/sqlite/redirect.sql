@@ -42,7 +42,7 @@ LIMIT :limit;
 SELECT d.id, d.lead, (SELECT lead_id FROM leads WHERE id = d.lead)
 FROM deliveries AS d INDEXED BY deliveries_due
 WHERE d.status = 'pending' AND d.destination = :destination
-  AND d.next_attempt_at_ms <= :before_ms AND d.attempts = 0
+  AND d.next_attempt_at_ms <= :before_ms AND d.attempts = 0 AND d.behind IS NOT 1
   AND d.stands_in_for IS NULL
   AND NOT EXISTS (SELECT 1 FROM deliveries AS o INDEXED BY deliveries_by_lead
                   WHERE o.lead = d.lead AND ifnull(o.destination, '') = :fallback)

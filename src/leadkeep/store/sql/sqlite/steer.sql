@@ -59,7 +59,8 @@ ORDER BY id DESC LIMIT :limit;
 -- What was refused for itself keeps its wait: it would be refused again.
 SELECT d.id
 FROM deliveries AS d CROSS JOIN attempts AS a ON a.delivery = d.id AND a.fence = d.fence
-WHERE d.status = 'pending' AND d.destination = :destination AND d.next_attempt_at_ms > :now_ms
+WHERE d.status = 'pending' AND d.behind IS NOT 1
+  AND d.destination = :destination AND d.next_attempt_at_ms > :now_ms
   AND a.started_at_ms < :tried_before_ms
   AND NOT (ifnull(a.response_status, 0) BETWEEN 400 AND 499
            AND a.response_status NOT IN (408, 425, 429))

@@ -105,6 +105,8 @@ DELETE FROM switched_urls WHERE destination = :destination;
 SELECT n FROM delivery_counts WHERE destination = :destination AND status = 'processing';
 
 -- name: backlog
--- How many leads of a destination are due and wait, and since when the first of them.
+-- How many leads of a destination are due and wait for it (and for no other lead), and since when
+-- the first of them.
 SELECT count(*), min(next_attempt_at_ms) FROM deliveries
-WHERE status = 'pending' AND destination = :destination AND next_attempt_at_ms <= :now_ms;
+WHERE status = 'pending' AND destination = :destination AND next_attempt_at_ms <= :now_ms
+  AND behind IS NOT 1;

@@ -198,7 +198,8 @@ BEGIN
         WHEN new.before = 'processing' AND new.after <> 'processing'
              AND NOT new.untried
              AND NOT EXISTS (SELECT 1 FROM places AS f
-                             WHERE f.awaits = new.delivery AND f.line = lines.id AND f.waiting = 1)
+                             WHERE f.awaits = new.delivery AND +f.line = lines.id
+                               AND +f.waiting = 1)
         THEN max(furthest, (SELECT number FROM places WHERE delivery = new.delivery))
         ELSE furthest END
   WHERE id = (SELECT line FROM places WHERE delivery = new.delivery);

@@ -24,9 +24,12 @@ def deliver_to_a_moody_brain(
         leads: at least so many are answered.
     """
     brain = MoodyBrain(_MOODS[seed % len(_MOODS)])
-    installation = Installation(
-        folder, brain, FAULTY, settings={"destinations.brain.timeout_seconds": "0.5"}
-    )
+    settings = {
+        "destinations.brain.timeout_seconds": "0.5",
+        # Each lead has to fail by itself: a breaker would let one in a minute meet it.
+        "destinations.brain.breaker.enabled": "false",
+    }
+    installation = Installation(folder, brain, FAULTY, settings=settings)
     installation.faults = {"careless": careless}
     try:
         installation.start()

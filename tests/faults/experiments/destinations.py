@@ -24,24 +24,16 @@ def deliver_to_a_moody_brain(
         seed: picks the misbehaviour: so many seeds in a row go through all of them.
         leads: at least so many are answered.
     """
-<<<<<<< HEAD
-    settings = {"destinations.brain.timeout_seconds": "0.5"}
-    with (
-        MoodyBrain(_MOODS[seed % len(_MOODS)]) as brain,
-        Installation(folder, brain, FAULTY, settings=settings) as installation,
-    ):
-        installation.faults = {"careless": careless}
-=======
-    brain = MoodyBrain(_MOODS[seed % len(_MOODS)])
     settings = {
         "destinations.brain.timeout_seconds": "0.5",
         # Each lead has to fail by itself: a breaker would let one in a minute meet it.
         "destinations.brain.breaker.enabled": "false",
     }
-    installation = Installation(folder, brain, FAULTY, settings=settings)
-    installation.faults = {"careless": careless}
-    try:
->>>>>>> steer
+    with (
+        MoodyBrain(_MOODS[seed % len(_MOODS)]) as brain,
+        Installation(folder, brain, FAULTY, settings=settings) as installation,
+    ):
+        installation.faults = {"careless": careless}
         installation.start()
         vendors = Vendors(VENDORS, installation.port, itertools.count(1))
         vendors.wait_for_answers(leads)

@@ -11,6 +11,8 @@ import msgspec
 
 from leadkeep.states import CircuitState, Disposition, Status
 
+_UUID_CHARS = 36
+
 # ---------------------------------------------------------------- at the door
 
 
@@ -128,6 +130,17 @@ class Likeness(msgspec.Struct, frozen=True, gc=False):
     """Leads of other sources are compared, too, for the person."""
 
 
+class LeadPart(msgspec.Struct, frozen=True, gc=False):
+    """One lead of several in a request, with what was read of it."""
+
+    contact: Contact
+    body: bytes
+    """It alone, as JSON."""
+    facts: Facts = NO_FACTS
+    hold_reason: str = ""
+    """Not empty: its own deliveries start `held` while the others go, and this says why."""
+
+
 class NewLead(msgspec.Struct, frozen=True, gc=False):
     """A record on its way into the store, with what absorbing found out."""
 
@@ -151,6 +164,12 @@ class NewLead(msgspec.Struct, frozen=True, gc=False):
     """None: it is compared with no other."""
     order: "LeadOrder | None" = None
     """What was read of its order among others; None: there is none."""
+    parts: tuple[LeadPart, ...] = ()
+    """The leads that the request holds, if they are told apart."""
+    splits: bool = False
+    """Each part is delivered by itself, and not the request as it came."""
+    unparted: str = ""
+    """Why the leads that it holds could not be told apart; empty: nothing was in the way."""
 
 
 class LeadOrder(msgspec.Struct, frozen=True, gc=False):
@@ -212,6 +231,21 @@ class AbsorbReport(msgspec.Struct, frozen=True):
 # ---------------------------------------------------------------- delivering
 
 
+def key_of_part(lead_id: str, part: int) -> str:
+    """What a part of a lead is called outside of the store; the whole of it (0): by the lead's id."""
+    return f"{lead_id}-{part}" if part else lead_id
+
+
+def lead_and_part(key: str) -> tuple[str, int]:
+    """The lead and the part that `key_of_part` named; what it did not name is a lead of its own."""
+    lead_id, dash, part = (
+        key[:_UUID_CHARS],
+        key[_UUID_CHARS : _UUID_CHARS + 1],
+        key[_UUID_CHARS + 1 :],
+    )
+    return (lead_id, int(part)) if dash == "-" and part.isdecimal() else (key, 0)
+
+
 class Claim(msgspec.Struct, frozen=True, gc=False):
     """A delivery leased by this worker, with all that an attempt needs."""
 
@@ -243,6 +277,15 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     """Somebody's order depends on what becomes of it."""
     out_of_order: str = ""
     """`overtook` one that it had to wait for, or was `overtaken` by a later one; else empty."""
+    part: int = 0
+    """Which lead of the request this is, from 1; 0: the request as it came."""
+    parts: int = 0
+    """How many leads the request holds, if this is one of them."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same in every attempt, and another for each part."""
+        return key_of_part(self.lead_id, self.part)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -339,6 +382,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     status: Status
     """The delivery's status afterwards."""
     at_ms: int
+    part: int = 0
 
 
 # ---------------------------------------------------------------- steering
@@ -417,6 +461,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     """Number of the try that brought it there; 0: no try did."""
     at_ms: int
+    part: int = 0
+    """Which lead of the request; 0: the whole."""
 
     @property
     def why(self) -> str:
@@ -501,6 +547,19 @@ class DeliveryView(msgspec.Struct, frozen=True, gc=False):
     """Then it goes all the same."""
     stands_in_for: str = ""
     """The destination that failed for so long that this one got the lead in its place."""
+    part: int = 0
+    """Which lead of the request it delivers, from 1; 0: the request as it came."""
+    parts: int = 0
+    """How many leads the request holds, if this is one of them."""
+
+
+class PartView(msgspec.Struct, frozen=True, gc=False):
+    """One lead of several in a request, as shown."""
+
+    part: int
+    contact: Contact
+    facts: Facts
+    body: bytes
 
 
 class LeadView(msgspec.Struct, frozen=True, gc=False):
@@ -531,6 +590,10 @@ class LeadView(msgspec.Struct, frozen=True, gc=False):
     deliveries: tuple[DeliveryView, ...]
     attempts: dict[int, tuple[AttemptView, ...]]
     """delivery id → its tries, oldest first."""
+    parts: tuple[PartView, ...] = ()
+    """The leads that the request holds, if they are told apart."""
+    unparted: str = ""
+    """Why the leads that it holds could not be told apart."""
 
 
 class DestinationView(msgspec.Struct, frozen=True, gc=False):

@@ -26,6 +26,7 @@ from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.readable import payload_text
 from leadkeep.sources.routes import Route, SourceTable
 from leadkeep.sources.routing import Request, Routes
+from leadkeep.sources.several import WHOLE, seen_whole
 from leadkeep.sources.vendor import Vendor, certificate_expires_at_ms
 from leadkeep.states import Disposition
 
@@ -77,9 +78,14 @@ class LeadMaker:
         contact, facts = self._contacts.read_all(content_type, record.target, record.body)
         route = self._route(record)
         vendor = self._vendors.get(record.source)
-        likeness = None
+        likeness, parted, splits = None, WHOLE, False
         if vendor is not None:
-            route = vendor.route(record, route, facts)
+            contact, facts = vendor.read(record, contact, facts)
+            parted = vendor.parts(record)
+            if parted is not WHOLE:
+                contact, facts = seen_whole(parted, contact, facts)
+                splits = vendor.splits(parted)
+            route = vendor.whole(vendor.route(record, route, facts), parted)
             likeness = vendor.likeness(record, route)
         return NewLead(
             record=record,
@@ -94,6 +100,9 @@ class LeadMaker:
             certificate_expires_at_ms=certificate_expires_at_ms(record, facts),
             likeness=likeness,
             order=None if self._orders is None else self._orders.read(record, contact),
+            parts=parted.parts,
+            splits=splits,
+            unparted=parted.unparted,
         )
 
     def _route(self, record: Record) -> Route:
@@ -216,6 +225,7 @@ class _Gathered:
         self._before = before
         self._offset = before.offset
         self._bytes = 0
+        self._parts = 0
 
     @property
     def empty(self) -> bool:
@@ -224,7 +234,7 @@ class _Gathered:
     def full(self, most_leads: int) -> bool:
         return (
             len(self.leads) >= most_leads
-            or len(self.leads) + len(self.notices) >= BATCH_RECORDS
+            or len(self.leads) + len(self.notices) + self._parts >= BATCH_RECORDS
             or self._bytes >= BATCH_BYTES
         )
 
@@ -240,9 +250,10 @@ class _Gathered:
         position = Position(self._info.segment, entry.offset)
         for record in entry.records:
             if record.kind is RecordKind.LEAD:
-                self.leads.append(
-                    self._maker.lead(record, position, acknowledged=entry.acknowledged)
-                )
+                lead = self._maker.lead(record, position, acknowledged=entry.acknowledged)
+                self.leads.append(lead)
+                if lead.parts:
+                    self._parts += len(lead.parts)
             else:
                 self.notices.append(record)
 

@@ -157,6 +157,9 @@ def _plain(lead: NewLead, reason: RecordRefused) -> NewLead:
         contact=Contact(),
         payload_text=_hex(lead.record.body),
         order=None,
+        parts=(),
+        splits=False,
+        unparted="",
     )
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from leadkeep.cli.masking import HIDDEN, mask_email, mask_headers, mask_phone, mask_text
+from leadkeep.cli.lead_parts import (
+    masked_contact,
+    masked_facts,
+    part_lines,
+    parts_json,
+    to_where,
+)
+from leadkeep.cli.masking import mask_email, mask_headers, mask_phone, mask_text
 from leadkeep.cli.render import SIGNS, duration, local_time
 from leadkeep.cli.visible import visible
 from leadkeep.models import AttemptView, DeliveryView, LeadView
@@ -26,6 +33,8 @@ SHOWN_TRACE = 4 * 1024
 """Bytes of a Python function's traceback that stand below a failed try: the last ones tell."""
 
 
+_NO_CONTACT = "the payload holds no contact"
+
 _OUT_OF_ORDER = {
     "overtook": "out of order: sent before a lead that it had to wait for",
     "overtaken": "out of order: a later lead of its key was sent before it",
@@ -41,11 +50,9 @@ def lead_json(lead: LeadView, *, reveal: bool) -> dict[str, object]:
         "payload_text": lead.payload_text,
     }
     del plain["body"]
+    plain["parts"] = parts_json(lead, reveal=reveal)
     if reveal:
         return {**plain, **texts, "body_base64": b64encode(lead.body).decode("ascii")}
-    contact = msgspec.structs.replace(
-        lead.contact, phone=mask_phone(lead.contact.phone), email=mask_email(lead.contact.email)
-    )
     deliveries = [
         msgspec.structs.replace(view, phone=mask_phone(view.phone), email=mask_email(view.email))
         for view in lead.deliveries
@@ -55,12 +62,8 @@ def lead_json(lead: LeadView, *, reveal: bool) -> dict[str, object]:
         "target": mask_text(texts["target"]),
         "headers": mask_headers(texts["headers"]),
         "payload_text": mask_text(texts["payload_text"]),
-        "contact": msgspec.to_builtins(contact),
-        "facts": msgspec.to_builtins(
-            msgspec.structs.replace(
-                lead.facts, address=HIDDEN if lead.facts.address else "", ip_address=""
-            )
-        ),
+        "contact": msgspec.to_builtins(masked_contact(lead.contact)),
+        "facts": msgspec.to_builtins(masked_facts(lead.facts)),
         "deliveries": msgspec.to_builtins(deliveries),
         "attempts": {
             str(delivery): [
@@ -80,6 +83,7 @@ def lead_lines(lead: LeadView, *, reveal: bool) -> "Iterator[Text]":
     for name, value in _facts(lead, reveal):
         if value:
             yield Text.assemble((f"{name:<12}", "dim"), visible(value))
+    yield from part_lines(lead, reveal=reveal)
     yield Text()
     yield Text("Timeline", style="bold")
     yield from _timeline(lead, reveal)
@@ -104,7 +108,10 @@ def _facts(lead: LeadView, reveal: bool) -> Iterator[tuple[str, str]]:
     yield "name", contact.name
     yield "phone", contact.phone if reveal else mask_phone(contact.phone)
     yield "e-mail", contact.email if reveal else mask_email(contact.email)
+    if not (contact.name or contact.phone or contact.email):
+        yield "contact", _NO_CONTACT if lead.body or b"?" in lead.target else ""
     yield "vendor's id", contact.vendor_lead_id
+    yield "several", f"not told apart: {lead.unparted}" if lead.unparted else ""
     yield "source", lead.source or "none claims its path"
     if lead.disposition is not Disposition.ROUTED:
         yield "disposition", lead.disposition.value
@@ -126,7 +133,7 @@ def _said(lead: LeadView, reveal: bool) -> Iterator[tuple[str, str]]:
     yield "place", place
     yield "campaign", facts.campaign
     yield "price", facts.price
-    yield "test", "the vendor says that it is no real lead" if facts.is_test else ""
+    yield "test", "no real lead, by what it says or by its source's rule" if facts.is_test else ""
     yield "certificate", facts.trusted_form
     if lead.certificate_expires_at_ms is not None:
         yield "claim it by", local_time(lead.certificate_expires_at_ms)
@@ -161,7 +168,7 @@ def _attempt_line(view: DeliveryView, attempt: AttemptView, reveal: bool) -> "Te
     ended = attempt.error_message or "confirmed"
     status = f" (HTTP {attempt.response_status})" if attempt.response_status else ""
     text = Text(
-        f"{local_time(attempt.started_at_ms)}  {view.destination or 'no destination'}: "
+        f"{local_time(attempt.started_at_ms)}  {to_where(view)}: "
         f"try {attempt.attempt}, {attempt.duration_ms:,} ms: "
     )
     text.append(visible(f"{ended}{status}"), style="red" if attempt.error_class else "green")
@@ -179,7 +186,7 @@ def _standing(view: DeliveryView) -> "Text":
     from rich.text import Text
 
     sign, style = SIGNS[view.status]
-    text = Text(f"{local_time(view.processed_at_ms):<23}  {view.destination or 'no destination'}: ")
+    text = Text(f"{local_time(view.processed_at_ms):<23}  {to_where(view)}: ")
     text.append(f"{sign} {view.status.value}", style=style)
     if view.stands_in_for:
         text.append(f", in place of {view.stands_in_for}")

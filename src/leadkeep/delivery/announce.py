@@ -115,7 +115,7 @@ def _what_failed(outcome: Outcome) -> str:
 def _line(claim: Claim, outcome: Outcome, recorded: Recorded) -> OutcomeLine:
     return OutcomeLine(
         delivery_id=claim.delivery_id,
-        lead_id=claim.lead_id,
+        lead_id=claim.idempotency_key,
         destination=claim.destination,
         status=recorded.status,
         attempt=outcome.attempt,

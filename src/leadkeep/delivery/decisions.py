@@ -12,7 +12,7 @@ import structlog
 
 from leadkeep.errors import JournalUnavailable
 from leadkeep.journal.outcomes import OutcomeLine, OutcomeLog
-from leadkeep.models import Decision
+from leadkeep.models import Decision, key_of_part
 
 _log = structlog.get_logger("leadkeep.delivery")
 
@@ -58,7 +58,7 @@ class DecisionLog:
 def _line(decision: Decision) -> OutcomeLine:
     return OutcomeLine(
         delivery_id=decision.delivery_id,
-        lead_id=decision.lead_id,
+        lead_id=key_of_part(decision.lead_id, decision.part),
         destination=decision.destination or "",
         status=decision.status,
         attempt=0,

@@ -31,11 +31,15 @@ class Lead(msgspec.Struct, frozen=True, tag=True):
     header_lines: bytes
     """`Name: value\\r\\n` lines, byte for byte."""
     body: bytes
+    part: int = 0
+    """Which lead of a request that holds several, from 1; 0: the request as it came."""
+    parts: int = 0
+    """How many it holds, if this is one of them."""
 
     @property
     def idempotency_key(self) -> str:
         """The same in every attempt: keep it with what you store, and a lead counts once."""
-        return self.lead_id
+        return f"{self.lead_id}-{self.part}" if self.part else self.lead_id
 
     @property
     def received_at(self) -> datetime:

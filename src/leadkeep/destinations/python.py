@@ -188,4 +188,6 @@ def _lead(claim: Claim) -> Lead:
         target=claim.target,
         header_lines=claim.headers,
         body=claim.body,
+        part=claim.part,
+        parts=claim.parts,
     )

@@ -122,7 +122,9 @@ class RequestForm:
                 b"\r\n" if kept else b"",
                 self._configured,
                 _own_headers(claim, now_s),
-                self._signer.lines(claim.lead_id, now_s, claim.body) if self._signer else b"",
+                self._signer.lines(claim.idempotency_key, now_s, claim.body)
+                if self._signer
+                else b"",
                 b"\r\n",
             )
         )
@@ -204,16 +206,17 @@ def _own_headers(claim: Claim, now_s: int) -> bytes:
             f"Leadkeep-Source: {source}\r\n"
             f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
         ).encode("utf-8", "replace")
+    part = f"Leadkeep-Part: {claim.part}/{claim.parts}\r\n" if claim.part else ""
     order = f"Leadkeep-Out-Of-Order: {claim.out_of_order}\r\n" if claim.out_of_order else ""
     return (
-        f"Idempotency-Key: {claim.lead_id}\r\n"
+        f"Idempotency-Key: {claim.idempotency_key}\r\n"
         f"Leadkeep-Lead-Id: {claim.lead_id}\r\n"
         f"Leadkeep-Lead-Number: {claim.lead_number}\r\n"
         f"Leadkeep-Attempt: {claim.attempt}\r\n"
         f"Leadkeep-Source: {source}\r\n"
         f"Leadkeep-Received-At: {rfc3339(claim.received_at_ms * 1000)}\r\n"
         f"Leadkeep-Timestamp: {now_s}\r\n"
-        f"{order}"
+        f"{part}{order}"
     ).encode("utf-8", "replace")
 
 

@@ -19,12 +19,10 @@ from leadkeep.errors import SettingsError
 from leadkeep.models import Claim
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.settings.transform import TransformSettings
+from leadkeep.sources.body_headers import OF_A_BODY
 from leadkeep.sources.payload import content_type_of
 from leadkeep.sources.request_view import View
 
-_OF_THE_OLD_BODY = frozenset(
-    {b"content-type", b"content-encoding", b"content-md5", b"digest", b"content-digest"}
-)
 _RESERVED = re.compile(r"(?:leadkeep-.*|proxy-.*|idempotency-key|host)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -91,6 +89,8 @@ class Transform:
             "id": claim.lead_id,
             "number": str(claim.lead_number),
             "received_at": rfc3339(claim.received_at_ms * 1000),
+            "key": claim.idempotency_key,
+            "part": str(claim.part or ""),
         }
         try:
             body, content_type = self._rewritten(claim, view, lead)
@@ -153,7 +153,7 @@ class Transform:
             dropped.add(b"content-type")
         if rewritten:
             # What is said of the old body is not true of the new one; its type may be.
-            dropped |= _OF_THE_OLD_BODY - ({b"content-type"} if content_type is None else set())
+            dropped |= OF_A_BODY - ({b"content-type"} if content_type is None else set())
         lines = [
             line
             for line in claim.headers.split(b"\r\n")

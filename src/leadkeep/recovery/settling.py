@@ -14,7 +14,7 @@ import msgspec
 
 from leadkeep.clock import SystemClock
 from leadkeep.journal.outcomes import DamagedLine, OutcomeLine, OutcomeLog
-from leadkeep.models import Selection, Standing
+from leadkeep.models import Selection, Standing, lead_and_part
 from leadkeep.recovery.files import Progress
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
@@ -113,10 +113,12 @@ def _take(lines: Iterator[OutcomeLine | DamagedLine]) -> list[OutcomeLine | Dama
 
 
 def _standing(line: OutcomeLine) -> Standing:
+    lead_id, part = lead_and_part(line.lead_id)
     return Standing(
-        lead_id=line.lead_id,
+        lead_id=lead_id,
         destination=line.destination,
         status=Status(line.status),
         attempt=line.attempt,
         at_ms=line.at_ms,
+        part=part,
     )

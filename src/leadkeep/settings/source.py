@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from leadkeep.settings.likeness import DuplicatesSettings
 from leadkeep.settings.live import NoBidSettings
+from leadkeep.settings.reading import FieldsSettings
 from leadkeep.settings.routing import RouteSettings
 from leadkeep.settings.row import setting
 from leadkeep.settings.verification import VerificationSettings
@@ -106,6 +107,26 @@ class SourceSettings:
         kind="choice",
         choices=("deliver", "hold"),
     )
+    test_when: str = setting(
+        "",
+        "A condition in JMESPath; leads for which it holds are tests, too.",
+        kind="text",
+        example="\"payload.campaign == 'internal'\"",
+    )
+    several: str = setting(
+        "together",
+        "Several leads in one request: `together`, delivered once as they came, or `split`, each by "
+        "itself as JSON.",
+        kind="choice",
+        choices=("together", "split"),
+    )
+    several_at: str = setting(
+        "",
+        "Where the list of leads stands in a request: a path, or JMESPath. Empty: the payload "
+        "itself, if it is a list.",
+        kind="text",
+        example='"entry[].changes[].value"',
+    )
     order_by: str = setting(
         "",
         "Deliver leads with the same one after another: `phone`, `email`, `vendor_lead_id`, or "
@@ -176,6 +197,7 @@ class SourceSettings:
         kind="text",
         example='"NAME"',
     )
+    fields: FieldsSettings = field(default_factory=FieldsSettings)
     reply: ReplySettings = field(default_factory=ReplySettings)
     no_bid: NoBidSettings = field(default_factory=NoBidSettings)
     duplicates: DuplicatesSettings = field(default_factory=DuplicatesSettings)

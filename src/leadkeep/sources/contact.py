@@ -53,25 +53,30 @@ class ContactReader:
         """The same, and what else the payload says; nothing where it says nothing."""
         try:
             tree = read_tree(content_type, body) if body else None
-            query = read_query(target) if b"?" in target else {}
-            fields = _fields_of(tree, query)
-            facts = find_facts(tree, query)
-            if fields.first_name or fields.last_name:
-                facts = msgspec.structs.replace(
-                    facts,
-                    first_name=_shown(fields.first_name, NAME_CHARS),
-                    last_name=_shown(fields.last_name, NAME_CHARS),
-                )
-            return self._contact(fields), facts
+            return self.read_tree(tree, read_query(target) if b"?" in target else {})
         except Exception as error:
             _log.warning("a payload could not be read", error=type(error).__name__)
             return _NOBODY, NO_FACTS
 
+    def read_tree(self, tree: Tree, query: dict[str, Tree] | None = None) -> tuple[Contact, Facts]:
+        """What a payload says that is a tree already, and where it says nothing the query."""
+        query = query or {}
+        fields = _fields_of(tree, query)
+        facts = find_facts(tree, query)
+        if fields.first_name or fields.last_name:
+            facts = msgspec.structs.replace(
+                facts,
+                first_name=_shown(fields.first_name, NAME_CHARS),
+                last_name=_shown(fields.last_name, NAME_CHARS),
+            )
+        return self.contact_of(fields), facts
+
     def _read(self, content_type: str, target: bytes, body: bytes) -> Contact:
         tree = read_tree(content_type, body) if body else None
-        return self._contact(_fields_of(tree, read_query(target) if b"?" in target else {}))
+        return self.contact_of(_fields_of(tree, read_query(target) if b"?" in target else {}))
 
-    def _contact(self, fields: Fields) -> Contact:
+    def contact_of(self, fields: Fields) -> Contact:
+        """What was found, fit to be shown."""
         if fields.empty:
             return _NOBODY
         phone = _shown(fields.phone, PHONE_CHARS)

@@ -4,6 +4,7 @@ The only place that runs JMESPath. An expression looks at no more of a request t
 its errors hold nothing of the request, since they are shown and logged.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -78,6 +79,22 @@ class Expression:
         except Exception as error:
             # Whatever a payload brings about in here, this says what it was.
             raise Unclear(f"it failed ({type(error).__name__})") from None
+
+
+_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d*\])*", re.ASCII)
+
+
+def expression_of(key: str, text: str) -> Expression:
+    """The expression that a person means, who may write a path such as `answers.q3`.
+
+    A path that begins with no part of a request is looked for in the payload, then in the query.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    if _PATH.fullmatch(text) and re.split(r"\W", text, maxsplit=1)[0] not in NAMES:
+        text = f"payload.{text} || query.{text}"
+    return Expression(key, text)
 
 
 _HINT = (

@@ -151,8 +151,22 @@ def _meaning(key: str) -> tuple[str, int] | None:
     return None
 
 
-def _text(fact: str, value: Tree) -> str:
-    """A value as this fact's text; empty if it cannot be one."""
+def is_yes(value: Tree) -> bool:
+    """Whether a value says yes."""
+    return bool(_text("is_test", value))
+
+
+def text_of_fact(fact: str, value: Tree) -> str:
+    """A value as this fact's text, whatever it looks like; empty if it says nothing."""
+    return _text(fact, value, looks=False)
+
+
+def _text(fact: str, value: Tree, *, looks: bool = True) -> str:
+    """A value as this fact's text; empty if it cannot be one.
+
+    Args:
+        looks: it must look like what the key says.
+    """
     for _ in range(2):
         if isinstance(value, list):
             value = value[0] if value else None
@@ -167,7 +181,7 @@ def _text(fact: str, value: Tree) -> str:
     else:
         text = "" if value is None or isinstance(value, dict | list) else str(value)
     text = _one_line(text, _LONGEST_TEXT if fact == "consent" else _LONGEST_VALUE)
-    fits = _FITS.get(fact)
+    fits = _FITS.get(fact) if looks else None
     if (len(text) < 10 and text.lower() in _NO_VALUE) or (fits is not None and not fits(text)):
         return ""
     return text

@@ -185,7 +185,7 @@ class _Walk:
 
     def _read(self, part: Tree, rank: int, depth: int) -> None:
         if isinstance(part, list):
-            if _is_answers(part):
+            if is_answers(part):
                 self._read_answers(part, rank)
                 return
             part = next((entry for entry in part[:10] if isinstance(entry, dict)), None)
@@ -231,7 +231,7 @@ def _opened(part: str) -> Tree:
     return part
 
 
-def _is_answers(part: list[Tree]) -> bool:
+def is_answers(part: list[Tree]) -> bool:
     """Whether a list's entries are questions with answers rather than leads."""
     first = next((entry for entry in part[:10] if isinstance(entry, dict)), {})
     return any(key in first for key in _ANSWER_KEYS) and any(

@@ -15,8 +15,8 @@ import structlog
 from leadkeep.models import Contact, LeadOrder, Record
 from leadkeep.settings.model import Settings
 from leadkeep.settings.source import SourceSettings
-from leadkeep.sources.expressions import Expression, Unclear
-from leadkeep.sources.request_view import NAMES, View
+from leadkeep.sources.expressions import Unclear, expression_of
+from leadkeep.sources.request_view import View
 
 CONTACT_FIELDS: Mapping[str, Callable[[Contact], str]] = {
     "phone": lambda contact: contact.phone,
@@ -27,7 +27,6 @@ CONTACT_FIELDS: Mapping[str, Callable[[Contact], str]] = {
 
 _LONGEST = 1_000
 _LEAD_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*", re.ASCII)
 _LEAD_NUMBER = re.compile(r"[1-9][0-9]{12}")
 
 _log = structlog.get_logger("leadkeep.sources")
@@ -120,9 +119,7 @@ def reader_of(key: str, text: str) -> _Read | None:
     field = CONTACT_FIELDS.get(text)
     if field is not None:
         return lambda _record, contact: field(contact)
-    if _PLAIN_PATH.fullmatch(text) and re.split(r"\W", text, maxsplit=1)[0] not in NAMES:
-        text = f"payload.{text} || query.{text}"
-    expression = Expression(key, text)
+    expression = expression_of(key, text)
     return lambda record, _contact: _text(expression.value(_view_of(record)))
 
 

@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from leadkeep.models import Facts, Likeness, Record, RecordFlag
+from msgspec import structs
+
+from leadkeep.models import Contact, Facts, LeadPart, Likeness, Record, RecordFlag
 from leadkeep.settings.model import Settings, SourceSettings
+from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.likeness import likeness_of
+from leadkeep.sources.mapping import Mapping as FieldMapping
 from leadkeep.sources.routes import Route
+from leadkeep.sources.several import WHOLE, Parted, Several
 from leadkeep.sources.verification.evidence import evidence_of
 from leadkeep.sources.verification.verifier import NOT_PROVED, Verifier
 from leadkeep.states import Disposition
@@ -22,13 +27,20 @@ class Vendor:
     Args:
         name: the source's.
         settings: the source's.
+        contacts: reads payloads; None: with phone numbers of the United States as default.
 
     Raises:
         SettingsError: something is configured that cannot be checked.
     """
 
-    def __init__(self, name: str, settings: SourceSettings) -> None:
+    def __init__(
+        self, name: str, settings: SourceSettings, contacts: ContactReader | None = None
+    ) -> None:
         self._name = name
+        contacts = contacts or ContactReader()
+        self._mapping = FieldMapping(name, settings, contacts)
+        self._maps = bool(self._mapping)
+        self._several = Several(name, settings, contacts, self._mapping)
         self._verifier = Verifier(name, settings)
         self._duplicates = settings.duplicates
         self._holds_tests = settings.test_leads == "hold"
@@ -47,6 +59,30 @@ class Vendor:
             return Route(Disposition.ROUTED, route.destinations, TEST_LEAD)
         return route
 
+    def read(self, record: Record, contact: Contact, facts: Facts) -> tuple[Contact, Facts]:
+        """What a lead says where its source's person says that it does."""
+        return self._mapping.read(record, contact, facts) if self._maps else (contact, facts)
+
+    def parts(self, record: Record) -> Parted:
+        """The leads that a request holds; tests among others are held where tests are."""
+        parted = self._several.read(record)
+        if parted is WHOLE or not self._holds_tests:
+            return parted
+        return Parted(tuple(map(_held_if_test, parted.parts)), parted.unparted)
+
+    def splits(self, parted: Parted) -> bool:
+        """Whether each part is delivered by itself."""
+        return self._several.splits and bool(parted.parts)
+
+    def whole(self, route: Route, parted: Parted) -> Route:
+        """Where a request goes that should be split and cannot be: a person looks at it."""
+        if not (self._several.splits and parted.unparted):
+            return route
+        if route.disposition is not Disposition.ROUTED or route.hold_reason:
+            return route
+        why = f"it cannot be split: {parted.unparted}; resumed, it is delivered as it came"
+        return Route(Disposition.ROUTED, route.destinations, why)
+
     def likeness(self, record: Record, route: Route) -> Likeness | None:
         """By what a lead is compared with earlier ones; None: by nothing."""
         if route.disposition is not Disposition.ROUTED or route.hold_reason:
@@ -62,7 +98,12 @@ def vendors_of(settings: Settings) -> Mapping[str, Vendor]:
     Raises:
         SettingsError: something is configured that cannot be checked.
     """
-    return {name: Vendor(name, source) for name, source in settings.sources.items()}
+    contacts = ContactReader(settings.worker.default_region)
+    return {name: Vendor(name, source, contacts) for name, source in settings.sources.items()}
+
+
+def _held_if_test(part: LeadPart) -> LeadPart:
+    return structs.replace(part, hold_reason=TEST_LEAD) if part.facts.is_test else part
 
 
 def certificate_expires_at_ms(record: Record, facts: Facts) -> int | None:

@@ -22,7 +22,7 @@ from leadkeep.models import (
     SegmentProgress,
 )
 from leadkeep.states import Disposition, Status
-from leadkeep.store.sqlite import ordering
+from leadkeep.store.sqlite import ordering, parting
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 from leadkeep.store.sqlite.likening import Kin, kin_of
 from leadkeep.store.sqlite.pinging import ping_row
@@ -89,6 +89,8 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         _insert(connection, _INSERT_LEAD, values)
         ordering.note_orders(connection, fresh, first)
         _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, kin, first, now_ms))
+        if any(lead.parts or lead.unparted for lead in fresh.values()):
+            parting.note_parts(connection, fresh, kin, first, now_ms)
         connection.executemany(
             SQL["open_copy"],
             [(row, one.copy_of.row) for row, one in enumerate(kin, first) if one.copy_of],
@@ -160,16 +162,19 @@ def _acknowledge(
     held = connection.execute(
         SQL["deliveries_held_since_absorbed"], {"lead": row, "quarantine_reason": held_because}
     ).fetchall()
-    present = {name for (name,) in connection.execute(SQL["destinations_of_lead"], {"lead": row})}
-    missing = [name for name in lead.destinations if name not in present]
+    present = set(connection.execute(SQL["destinations_of_lead"], {"lead": row}))
+    missing = {
+        part: [name for name in lead.destinations if (name, part) not in present]
+        for part in sorted({part for _, part in present})
+    }
     connection.execute(
         SQL["acknowledge_lead"],
         {"lead": row, "disposition": lead.disposition, "quarantine_reason": lead.hold_reason},
     )
     status, due_at_ms = _start(lead, now_ms)
-    for delivery, destination in held:
-        if destination is None and missing:
-            destination = missing.pop(0)  # noqa: PLW2901 - it gets one now
+    for delivery, destination, part in held:
+        if destination is None and missing[part]:
+            destination = missing[part].pop(0)  # noqa: PLW2901 - it gets one now
         connection.execute(
             SQL["redo_delivery"],
             {
@@ -183,8 +188,12 @@ def _acknowledge(
         )
     if held:  # else a person has decided about it since: no new deliveries behind their back
         connection.executemany(
-            SQL["insert_delivery"],
-            ((row, name, status, due_at_ms, lead.hold_reason, now_ms, now_ms) for name in missing),
+            SQL["insert_delivery_of_part"],
+            [
+                (row, name, status, due_at_ms, lead.hold_reason, now_ms, now_ms, part)
+                for part, names in missing.items()
+                for name in names
+            ],
         )
     ordering.resolve_references(connection, row, row)
 
@@ -283,6 +292,8 @@ def _delivery_values(
     nowhere: tuple[str | None, ...] = (None,)
     values: list[Value] = []
     for row, (lead, like) in enumerate(zip(leads.values(), kin, strict=True), first):
+        if lead.splits:
+            continue  # one for each part: see `parting.note_parts`
         status, due_at_ms = _start(lead, now_ms)
         why = lead.hold_reason
         if like.copy_of is not None:

@@ -18,6 +18,8 @@ from leadkeep.store.sqlite.holding import is_held
 NO_ROUTE = "no_route"
 HELD = "held"
 FAILED = "failed"
+SEVERAL = "several"
+"""It is one of several leads of a request: no answer is that of the whole."""
 
 
 def standings(
@@ -34,9 +36,11 @@ def _standing(connection: apsw.Connection, ask: LiveAsk, clock: Clock) -> LiveSt
     )
     if row is None:
         return standing
-    delivery, destination, status, attempts = row
+    delivery, destination, status, attempts, is_several = row
     if delivery is None:
         return replace(standing, reason=NO_ROUTE)
+    if is_several:
+        return replace(standing, reason=SEVERAL)
     standing = LiveStanding(ask.lead_id, destination, delivery_id=delivery)
     if status == Status.COMPLETED:
         reply = first_row(connection, "confirmed_reply", {"delivery": delivery}) or (0, b"", b"")

@@ -14,7 +14,7 @@ from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
 from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
-from leadkeep.store.sqlite import ordering, permitting, steering
+from leadkeep.store.sqlite import ordering, parting, permitting, steering
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
 from leadkeep.store.sqlite.holding import is_held, may_claim
 
@@ -83,12 +83,14 @@ def _due(
         due = connection.execute(SQL["due_among"], {**wanted, "among": json.dumps(among)})
     claims: list[Claim] = []
     size = 0
-    for delivery, fence, attempt, first_at_ms, *request in due:
-        claims.append(Claim(delivery, fence, destination, attempt, first_at_ms, *request))
-        size += len(claims[-1].body)
+    for delivery, fence, attempt, first_at_ms, *request, part in due:
+        one = Claim(delivery, fence, destination, attempt, first_at_ms, *request)
+        claims.append(msgspec.structs.replace(one, part=part) if part else one)
+        size += len(one.body)
         if size >= CLAIM_BYTES:
             break
     due.close(True)
+    claims = parting.with_parts(connection, claims)
     switched_url = first_value(connection, "switched_url", {"destination": destination})
     if switched_url is not None:
         claims = [msgspec.structs.replace(one, url=switched_url) for one in claims]

@@ -56,6 +56,14 @@ def _drift(connection: apsw.Connection) -> list[str]:
         for (lead_id,) in connection.execute(SQL["leads_without_deliveries"])
     ]
     found += [
+        f"a delivery of the lead {lead_id} is of a part that is not there"
+        for (lead_id,) in connection.execute(SQL["parts_that_are_not_there"])
+    ]
+    found += [
+        f"a part of the lead {lead_id} has no delivery"
+        for (lead_id,) in connection.execute(SQL["parts_without_delivery"])
+    ]
+    found += [
         f"the lead {lead_id} waits in a line in which it will never be its turn"
         for statement in ("forgotten_in_line", "behind_nobody")
         for (lead_id,) in connection.execute(SQL[statement])

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from leadkeep.models import NewLead
-from leadkeep.store.sqlite.connections import SQL, Bindings
+from leadkeep.models import Contact, NewLead
+from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
 
 
 class Original(NamedTuple):
@@ -32,6 +32,7 @@ class Kin(NamedTuple):
 _NOBODY = Kin(None, None)
 
 _LATEST = {"phone": SQL["latest_by_phone"], "email": SQL["latest_by_email"]}
+_LATEST_PART = {"phone": SQL["latest_part_by_phone"], "email": SQL["latest_part_by_email"]}
 _LATEST_OF_SOURCE = {
     "phone": SQL["latest_by_phone_of_source"],
     "email": SQL["latest_by_email_of_source"],
@@ -95,15 +96,25 @@ class _Persons:
         self._connection = connection
         compared = [lead for lead in leads if lead.likeness and lead.likeness.person_since_ms]
         self._latest: dict[tuple[str, str], tuple[int, str, int]] = {}
+        persons = [contact for lead in compared for contact in _persons_of(lead)]
+        # Of most installations no request holds several: then nothing is looked for there.
+        tables = [_LATEST]
+        if persons and first_row(connection, "any_part") is not None:
+            tables.append(_LATEST_PART)
         for kind, values in (
-            ("phone", {lead.contact.phone for lead in compared}),
-            ("email", {lead.contact.email for lead in compared}),
+            ("phone", {contact.phone for contact in persons}),
+            ("email", {contact.email for contact in persons}),
         ):
             values.discard("")
             if values:
-                rows = connection.execute(_LATEST[kind], {"values": json.dumps(sorted(values))})
-                for value, row, source, received_at_ms in rows:
-                    self._latest[kind, value] = (row, source, received_at_ms)
+                wanted: Bindings = {"values": json.dumps(sorted(values))}
+                for table in tables:
+                    for value, row, source, received_at_ms in connection.execute(
+                        table[kind], wanted
+                    ):
+                        known = self._latest.get((kind, value))
+                        if known is None or known[0] < row:
+                            self._latest[kind, value] = (row, source, received_at_ms)
 
     def latest(self, lead: NewLead, row: int) -> int | None:
         """The row of the latest earlier lead of that person, in the window."""
@@ -113,13 +124,11 @@ class _Persons:
         found: list[int] = []
         source = lead.record.source
         mine = (row, source, lead.record.received_at_us // 1_000)
-        for kind, value in (("phone", lead.contact.phone), ("email", lead.contact.email)):
-            if not value:
-                continue
+        for kind, value in _named_by(lead):
             known = self._latest.get((kind, value))
             if known is not None and known[1] != source and not likeness.across_sources:
                 known = self._of_source(kind, value, source)
-            if known is not None and known[2] >= likeness.person_since_ms:
+            if known is not None and known[0] != row and known[2] >= likeness.person_since_ms:
                 found.append(known[0])
             self._latest[kind, value] = mine
         return max(found, default=None)
@@ -130,3 +139,18 @@ class _Persons:
         found = self._connection.execute(_LATEST_OF_SOURCE[kind], where).fetchall()
         received_at_ms, row = found[0]
         return None if row is None else (row, source, received_at_ms)
+
+
+def _persons_of(lead: NewLead) -> Iterable[Contact]:
+    """Whom a lead is about: of a request that holds several, each of them."""
+    return [part.contact for part in lead.parts] if lead.parts else (lead.contact,)
+
+
+def _named_by(lead: NewLead) -> list[tuple[str, str]]:
+    """Phone numbers and addresses by which a lead's persons are known."""
+    return [
+        pair
+        for contact in _persons_of(lead)
+        for pair in (("phone", contact.phone), ("email", contact.email))
+        if pair[1]
+    ]

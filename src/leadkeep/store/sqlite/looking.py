@@ -28,6 +28,7 @@ from leadkeep.store.sqlite.connections import SQL, first_row, first_value
 from leadkeep.store.sqlite.deploying import switched_urls
 from leadkeep.store.sqlite.holding import FREE, shown_holds
 from leadkeep.store.sqlite.ordering import with_order
+from leadkeep.store.sqlite.parting import parts_of, why_unparted
 from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id, place_of
 
 QUERY_SECONDS = 60.0
@@ -106,6 +107,8 @@ def delivery_views(connection: apsw.Connection, deliveries: list[int]) -> list[D
             phone=row[13],
             email=row[14],
             stands_in_for=row[15] or "",
+            part=row[16],
+            parts=row[17],
         )
         for row in rows
     ]
@@ -156,6 +159,8 @@ def lead(connection: apsw.Connection, ref: str) -> LeadView:
         position=Position(UUID(row[19]), row[20]),
         deliveries=tuple(views),
         attempts={delivery: _attempts(connection, delivery) for delivery in deliveries},
+        parts=parts_of(connection, row[0]),
+        unparted=why_unparted(connection, row[0]),
     )
 
 

@@ -65,7 +65,7 @@ def apply(
     connection.execute(SQL["note_actions"], {**change, "actor": actor, "verb": verb})
     connection.execute(SQL[_STATEMENTS[verb]], change)
     after = GRAPH[verb][before]
-    return [Decision(row, lead, where, after, now_ms) for row, lead, where in meant]
+    return [Decision(row, lead, where, after, now_ms, part) for row, lead, where, part in meant]
 
 
 def route(
@@ -173,13 +173,13 @@ def _spread(
 ) -> None:
     """The delivery gets the first destination; each other one gets a delivery of its own."""
     first, *others = destinations
-    for delivery, lead, status, due_at_ms, hold_reason in rows:
+    for delivery, lead, status, due_at_ms, hold_reason, part in rows:
         connection.execute(
             SQL["give_destination"], {"delivery": delivery, "destination": first, "now_ms": now_ms}
         )
         connection.executemany(
-            SQL["insert_delivery"],
-            ((lead, name, status, due_at_ms, hold_reason, now_ms, now_ms) for name in others),
+            SQL["insert_delivery_of_part"],
+            ((lead, name, status, due_at_ms, hold_reason, now_ms, now_ms, part) for name in others),
         )
         connection.execute(SQL["mark_routed"], {"lead": lead})
         assert isinstance(lead, int)

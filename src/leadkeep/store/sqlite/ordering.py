@@ -90,9 +90,9 @@ def _wait_for_one_of(
 ) -> None:
     where: Bindings = {"leads": json.dumps(leads), "destination": follower.destination}
     found = _rows(connection, "deliveries_meant", where)
-    there = [(delivery, Status(status)) for delivery, is_there, status in found if is_there]
-    done = any(status is Status.COMPLETED for _, status in there)
-    if not there and any(Status(status) not in SETTLED for *_, status in found):
+    there = [(delivery, Status(status)) for delivery, is_there, status, _ in found if is_there]
+    done = _is_delivered(found)
+    if not there and any(Status(status) not in SETTLED for _, _, status, _ in found):
         return  # It has no destination yet: asked again once it has.
     target = None
     for delivery, status in there:
@@ -103,6 +103,15 @@ def _wait_for_one_of(
             connection.execute(SQL["watch_for_settling"], {"target": target})
             break
     connection.execute(SQL["set_awaited"], {"delivery": follower.delivery, "target": target})
+
+
+def _is_delivered(found: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether one of the leads meant is completed at the destination: all its parts, if it is split."""
+    by_lead: dict[int, set[Status]] = {}
+    for _, is_there, status, lead in found:
+        if is_there:
+            by_lead.setdefault(lead, set()).add(Status(status))
+    return any(statuses == {Status.COMPLETED} for statuses in by_lead.values())
 
 
 # ---------------------------------------------------------------- claiming

@@ -52,10 +52,13 @@ def _find(connection: apsw.Connection, standing: Standing, lead_mark: int) -> _F
     where: Bindings = {
         "lead_id": standing.lead_id,
         "destination": standing.destination,
+        "part": standing.part,
         "lead_mark": lead_mark,
     }
     row = first_row(connection, "standing_of", where)
     if row is not None and row[1] is None:
+        if not _has_part(connection, row[0], standing.part):
+            return None  # It was split otherwise then; what stands in its place is held.
         _give(connection, row[0], standing)
         row = first_row(connection, "standing_of", where)
     if row is None:
@@ -63,13 +66,19 @@ def _find(connection: apsw.Connection, standing: Standing, lead_mark: int) -> _F
     return _Found(row[1], Status(row[2]), row[3], bool(row[4]))
 
 
+def _has_part(connection: apsw.Connection, lead: int, part: int) -> bool:
+    """Whether a lead has the part that a log speaks of; the whole it always has."""
+    return not part or first_row(connection, "has_part", {"lead": lead, "part": part}) is not None
+
+
 def _give(connection: apsw.Connection, lead: int, standing: Standing) -> None:
     """A lead had gone to a destination to which it would not go by today's configuration."""
-    at_ms = standing.at_ms
-    homeless = first_value(connection, "homeless_delivery", {"lead": lead})
+    at_ms, part = standing.at_ms, standing.part
+    homeless = first_value(connection, "homeless_delivery", {"lead": lead, "part": part})
     if homeless is None or not standing.destination:
-        row = (lead, standing.destination or None, Status.HELD, None, standing.why, at_ms, at_ms)
-        connection.execute(SQL["insert_delivery"], row)
+        where = standing.destination or None
+        row = (lead, where, Status.HELD, None, standing.why, at_ms, at_ms, part)
+        connection.execute(SQL["insert_delivery_of_part"], row)
         return
     change = {"delivery": homeless, "destination": standing.destination, "now_ms": at_ms}
     connection.execute(SQL["give_destination"], change)

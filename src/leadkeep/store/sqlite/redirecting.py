@@ -40,11 +40,12 @@ def set_aside(
         owner = first_row(connection, "whose_delivery", {"delivery": one.delivery_id})
         if owner is None:
             raise StoreError(f"there is no delivery {one.delivery_id} to set aside")
-        lead_id, destination, status = owner
+        lead_id, destination, status, part = owner
         recorded.append(Recorded(one.delivery_id, not ours, Status(status)))
         if ours:
             pen.note(Verb.SET_ASIDE, one.delivery_id, one.reason)
-            decisions.append(Decision(one.delivery_id, lead_id, destination, Status.HELD, now_ms))
+            held = Decision(one.delivery_id, lead_id, destination, Status.HELD, now_ms, part)
+            decisions.append(held)
     return Changed(decisions, recorded)
 
 
@@ -73,13 +74,13 @@ def stand_in(
         late += connection.execute(SQL["untried"], where).fetchall()
     pen = _Pen(connection, actor, now_ms)
     decisions: list[Decision] = []
-    for delivery, lead, lead_id in late:
+    for delivery, lead, lead_id, part in late:
         pen.rest(Verb.STAND_IN, delivery, reason)
-        other = pen.insert(lead, fallback, stands_in_for=delivery)
+        other = pen.insert(lead, fallback, part, stands_in_for=delivery)
         pen.note(Verb.STAND_IN, other, f"in place of {destination}")
         decisions += (
-            Decision(delivery, lead_id, destination, Status.CANCELLED, now_ms),
-            Decision(other, lead_id, fallback, Status.PENDING, now_ms),
+            Decision(delivery, lead_id, destination, Status.CANCELLED, now_ms, part),
+            Decision(other, lead_id, fallback, Status.PENDING, now_ms, part),
         )
     return decisions
 
@@ -94,6 +95,7 @@ class _Standing(NamedTuple):
     status: Status
     hold_reason: str
     stands_in_for: str | None
+    part: int
 
 
 class _Step(NamedTuple):
@@ -102,6 +104,7 @@ class _Step(NamedTuple):
     status: Status
     delivery: int | None
     to: str | None
+    part: int
     reason: str = ""
     """Why a new one begins held."""
 
@@ -122,8 +125,10 @@ def reroute(
         todo = list(_steps(heading, standings))
         steps.append((heading, todo))
         for step in todo:
-            changed = _take(pen, heading, standings, step)
-            decisions.append(Decision(changed[0], heading.lead_id, changed[1], step.status, now_ms))
+            delivery, where = _take(pen, heading, standings, step)
+            decisions.append(
+                Decision(delivery, heading.lead_id, where, step.status, now_ms, step.part)
+            )
     return _counted(steps), decisions
 
 
@@ -137,13 +142,18 @@ def plan(connection: apsw.Connection, headings: Sequence[Heading]) -> Rerouted:
 def _standings(connection: apsw.Connection, heading: Heading) -> list[_Standing]:
     rows = connection.execute(SQL["standings_of_lead"], {"lead_id": heading.lead_id})
     return [
-        _Standing(lead, delivery, where, Status(status), reason, original)
-        for lead, delivery, where, status, reason, original in rows
+        _Standing(lead, delivery, where, Status(status), reason, original, part)
+        for lead, delivery, where, status, reason, original, part in rows
     ]
 
 
 def _steps(heading: Heading, standings: Sequence[_Standing]) -> Iterator[_Step]:
-    """What has to change; pure."""
+    """What has to change; pure. Each part of a split request stands for itself."""
+    for part in sorted({one.part for one in standings}):
+        yield from _steps_of(part, heading, [one for one in standings if one.part == part])
+
+
+def _steps_of(part: int, heading: Heading, standings: Sequence[_Standing]) -> Iterator[_Step]:
     meant = [
         one for one in standings if one.delivery in heading.deliveries and one.status in _MOVABLE
     ]
@@ -160,16 +170,16 @@ def _steps(heading: Heading, standings: Sequence[_Standing]) -> Iterator[_Step]:
         if one.destination in wanted or one.stands_in_for in wanted:
             continue
         if one.destination is None and missing:
-            yield _Step(Status.PENDING, one.delivery, missing.pop(0))
+            yield _Step(Status.PENDING, one.delivery, missing.pop(0), part)
         elif at_home:
-            yield _Step(Status.CANCELLED, one.delivery, None)
+            yield _Step(Status.CANCELLED, one.delivery, None, part)
         elif not wanted and one.status is not Status.HELD:
-            yield _Step(Status.HELD, one.delivery, None)
+            yield _Step(Status.HELD, one.delivery, None, part)
     # A lead that somebody holds stays held wherever it goes: only who holds it knows why.
     held = all(one.status is Status.HELD and one.destination is not None for one in meant)
     status, reason = (Status.HELD, meant[0].hold_reason) if held else (Status.PENDING, "")
     for name in missing:
-        yield _Step(status, None, name, reason)
+        yield _Step(status, None, name, part, reason)
 
 
 def _take(
@@ -179,7 +189,7 @@ def _take(
     lead = standings[0].lead
     if step.delivery is None:
         assert step.to is not None
-        made = pen.insert(lead, step.to, reason=step.reason)
+        made = pen.insert(lead, step.to, step.part, reason=step.reason)
         pen.note(_REROUTE, made, f"to {step.to}")
         return made, step.to
     if step.to is not None:
@@ -220,7 +230,13 @@ class _Pen(NamedTuple):
     now_ms: int
 
     def insert(
-        self, lead: int, destination: str, *, reason: str = "", stands_in_for: int | None = None
+        self,
+        lead: int,
+        destination: str,
+        part: int,
+        *,
+        reason: str = "",
+        stands_in_for: int | None = None,
     ) -> int:
         """A new delivery, due now or held for a reason."""
         values: Bindings = {
@@ -229,6 +245,7 @@ class _Pen(NamedTuple):
             "now_ms": self.now_ms,
             "reason": reason,
             "stands_in_for": stands_in_for,
+            "part": part,
         }
         made: int = first_value(self.connection, "insert_redirected", values)
         return made

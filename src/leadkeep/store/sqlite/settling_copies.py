@@ -50,8 +50,8 @@ def settle(connection: apsw.Connection, *, after: int, limit: int, now_ms: int) 
                 SQL["held_deliveries_of_copy"], {"lead": lead}
             ).fetchall()
             cancelled += [
-                Decision(delivery, lead_id, destination, Status.CANCELLED, now_ms)
-                for delivery, lead_id, destination in waiting
+                Decision(delivery, lead_id, destination, Status.CANCELLED, now_ms, part)
+                for delivery, lead_id, destination, part in waiting
             ]
             reason = f"the same delivery as lead {original:013d}, which was delivered"
             change = {"lead": lead, "reason": reason, "now_ms": now_ms}

@@ -80,13 +80,13 @@ WHERE id = :lead;
 
 -- name: deliveries_held_since_absorbed
 -- Deliveries of a lead that are held for the reason that absorbing gave, oldest first.
-SELECT id, destination FROM deliveries
+SELECT id, destination, part FROM deliveries
 WHERE lead = :lead AND status = 'held' AND hold_reason = :quarantine_reason
 ORDER BY id;
 
 -- name: destinations_of_lead
--- Where a lead's deliveries go.
-SELECT destination FROM deliveries WHERE lead = :lead AND destination IS NOT NULL;
+-- Where a lead's deliveries go (NULL: nowhere yet), each with its part.
+SELECT destination, part FROM deliveries WHERE lead = :lead;
 
 -- name: redo_delivery
 -- Put a delivery where an acknowledged copy of its lead would have put it.
@@ -103,7 +103,7 @@ WITH waiting (id) AS (
   UNION ALL
   SELECT id FROM deliveries WHERE status = 'held' AND destination IS NULL
 )
-SELECT d.id, d.lead, d.status, d.next_attempt_at_ms, d.hold_reason
+SELECT d.id, d.lead, d.status, d.next_attempt_at_ms, d.hold_reason, d.part
 FROM waiting
 CROSS JOIN deliveries AS d ON d.id = waiting.id
 CROSS JOIN leads AS l ON l.id = d.lead

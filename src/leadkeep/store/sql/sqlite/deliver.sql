@@ -15,7 +15,8 @@ WITH ripe (id, place, due_at_ms) AS (
     ORDER BY next_attempt_at_ms LIMIT :limit)
 )
 SELECT d.id, d.fence + 1, d.attempts + 1, d.first_attempt_at_ms,
-       l.lead_id, l.lead_number, l.source, l.received_at_ms, l.method, l.target, l.headers, l.body
+       l.lead_id, l.lead_number, l.source, l.received_at_ms, l.method, l.target, l.headers,
+       iif(d.part = 0, l.body, x''), d.part
 FROM ripe
 CROSS JOIN deliveries AS d ON d.id = ripe.id
 CROSS JOIN leads AS l ON l.id = d.lead

@@ -57,7 +57,7 @@ DELETE FROM open_copies WHERE lead = :lead;
 
 -- name: held_deliveries_of_copy
 -- A copy's deliveries that wait with it.
-SELECT d.id, l.lead_id, d.destination
+SELECT d.id, l.lead_id, d.destination, d.part
 FROM deliveries AS d CROSS JOIN leads AS l ON l.id = d.lead
 WHERE d.lead = :lead AND d.status = 'held';
 

@@ -1,7 +1,8 @@
 -- name: asked_delivery
 -- Where the delivery that a vendor waits for stands; without a name, the lead's first.
 -- No row: the lead is not absorbed yet. No delivery: it goes nowhere, or not there.
-SELECT d.id, d.destination, d.status, d.attempts
+SELECT d.id, d.destination, d.status, d.attempts,
+       d.part > 0 AND (SELECT count(*) > 1 FROM lead_parts WHERE lead = d.lead)
 FROM leads AS l
 LEFT JOIN deliveries AS d
   ON d.lead = l.id AND d.destination IS NOT NULL
@@ -12,7 +13,8 @@ ORDER BY d.id LIMIT 1;
 -- name: due_among
 -- As `due`, but only first tries among these deliveries; what is due is the same.
 SELECT d.id, d.fence + 1, d.attempts + 1, d.first_attempt_at_ms,
-       l.lead_id, l.lead_number, l.source, l.received_at_ms, l.method, l.target, l.headers, l.body
+       l.lead_id, l.lead_number, l.source, l.received_at_ms, l.method, l.target, l.headers,
+       iif(d.part = 0, l.body, x''), d.part
 FROM json_each(:among) AS asked
 CROSS JOIN deliveries AS d ON d.id = asked.value
 CROSS JOIN leads AS l ON l.id = d.lead

@@ -23,9 +23,14 @@ SELECT received_at_ms FROM leads WHERE id = (
 SELECT d.id, l.lead_id, l.lead_number, l.source, d.destination, d.status, d.attempts,
        d.next_attempt_at_ms,
        iif(d.status = 'held', d.hold_reason, d.error_message),
-       d.processed_at_ms, l.received_at_ms, d.updated_at_ms, l.name, l.phone, l.email,
-       (SELECT ifnull(o.destination, '') FROM deliveries AS o WHERE o.id = d.stands_in_for)
+       d.processed_at_ms, l.received_at_ms, d.updated_at_ms,
+       iif(d.part = 0, l.name, p.name), iif(d.part = 0, l.phone, p.phone),
+       iif(d.part = 0, l.email, p.email),
+       (SELECT ifnull(o.destination, '') FROM deliveries AS o WHERE o.id = d.stands_in_for),
+       d.part,
+       iif(d.part = 0, 0, (SELECT count(*) FROM lead_parts AS o WHERE o.lead = d.lead))
 FROM deliveries AS d JOIN leads AS l ON l.id = d.lead
+LEFT JOIN lead_parts AS p ON d.part > 0 AND p.lead = d.lead AND p.part = d.part
 WHERE d.id IN (SELECT value FROM json_each(:deliveries))
 ORDER BY d.lead DESC, d.id DESC;
 

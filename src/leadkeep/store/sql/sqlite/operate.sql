@@ -71,7 +71,7 @@ WHERE id IN (SELECT value FROM json_each(:deliveries)) AND +status = :before;
 
 -- name: meant
 -- Those of these deliveries that are still in this status, with what a log outside needs.
-SELECT d.id, l.lead_id, d.destination
+SELECT d.id, l.lead_id, d.destination, d.part
 FROM deliveries AS d CROSS JOIN leads AS l ON l.id = d.lead
 WHERE d.id IN (SELECT value FROM json_each(:deliveries)) AND +d.status = :before;
 
@@ -104,7 +104,7 @@ WHERE id IN (SELECT value FROM json_each(:deliveries)) AND +status = :before;
 
 -- name: deliveries_to_route
 -- Those of these deliveries that still wait without a destination.
-SELECT id, lead, status, next_attempt_at_ms, hold_reason FROM deliveries
+SELECT id, lead, status, next_attempt_at_ms, hold_reason, part FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:deliveries))
   AND destination IS NULL AND status IN ('pending', 'held');
 

@@ -59,10 +59,10 @@ SELECT lead FROM lead_orders WHERE name = :name AND lead <> :lead ORDER BY lead;
 
 -- name: deliveries_meant
 -- Where these leads stand at a destination, or without one; first what is on its way, then by age.
-SELECT id, destination IS NOT NULL, status FROM deliveries
+SELECT id, destination IS NOT NULL, status, lead FROM deliveries
 WHERE lead IN (SELECT value FROM json_each(:leads))
   AND ifnull(destination, '') IN ('', :destination)
-ORDER BY status NOT IN ('pending', 'processing'), lead;
+ORDER BY status NOT IN ('pending', 'processing'), lead, part DESC;
 
 -- name: comes_round
 -- One row if waiting for `target` would, over others, be waiting for oneself.

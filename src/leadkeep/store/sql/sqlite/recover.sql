@@ -1,16 +1,17 @@
 -- name: standing_of
--- A lead's row and its delivery to a destination (NULLs if there is none): where that stands, and
+-- A lead's row and its delivery, or that of a part, to a destination (NULLs if there is none): where that stands, and
 -- whether nothing has touched it since it was absorbed after the row `lead_mark`.
 SELECT l.id, d.id, d.status, d.updated_at_ms,
        l.id > :lead_mark AND d.updated_at_ms = d.created_at_ms
 FROM leads AS l
-LEFT JOIN deliveries AS d ON d.lead = l.id AND ifnull(d.destination, '') = :destination
+LEFT JOIN deliveries AS d
+  ON d.lead = l.id AND ifnull(d.destination, '') = :destination AND d.part = :part
 WHERE l.lead_id = :lead_id;
 
 -- name: homeless_delivery
--- A lead's delivery that waits without a destination.
+-- A lead's delivery, or that of a part, that waits without a destination.
 SELECT id FROM deliveries
-WHERE lead = :lead AND destination IS NULL AND status IN ('pending', 'held');
+WHERE lead = :lead AND destination IS NULL AND part = :part AND status IN ('pending', 'held');
 
 -- name: step
 -- One allowed move of a delivery on its way to where a log says it stood.

@@ -232,7 +232,7 @@ class AbsorbReport(msgspec.Struct, frozen=True):
 
 
 def key_of_part(lead_id: str, part: int) -> str:
-    """What a part of a lead is called outside of the store; the whole of it (0): by the lead's id."""
+    """What a part of a lead is called outside of the store; the whole (0) by the lead's id."""
     return f"{lead_id}-{part}" if part else lead_id
 
 

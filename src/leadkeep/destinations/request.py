@@ -122,12 +122,17 @@ class RequestForm:
                 b"\r\n" if kept else b"",
                 self._configured,
                 _own_headers(claim, now_s),
-                self._signer.lines(claim.idempotency_key, now_s, claim.body)
-                if self._signer
-                else b"",
+                self._signature(claim, now_s),
                 b"\r\n",
             )
         )
+
+    def _signature(self, claim: Claim, now_s: int) -> bytes:
+        if self._signer is None:
+            return b""
+        # The id that is signed is the one that its receiver has: of its own header, or the lead's.
+        message_id = claim.idempotency_key if self._signer.standard else claim.lead_id
+        return self._signer.lines(message_id, now_s, claim.body)
 
     def health_head(self) -> bytes:
         """A GET of the url as it is, with nothing of any lead.

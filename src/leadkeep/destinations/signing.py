@@ -38,7 +38,7 @@ class Signer:
         """The header lines for one request.
 
         Args:
-            message_id: the lead's id.
+            message_id: the lead's id, or the key of a part.
             timestamp: seconds since 1970, now.
             body: exactly what is sent.
         """

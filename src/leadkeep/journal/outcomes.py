@@ -22,8 +22,8 @@ class OutcomeLine(msgspec.Struct, frozen=True, gc=False):
 
     delivery_id: int
     lead_id: str
-    """Of a part of it: `LEADID-PART`. A program that knows no parts finds no such lead, and so holds
-    what it cannot tell apart."""
+    """Of a part of it: `LEADID-PART`. A program that knows no parts finds no such lead, and so
+    holds what it cannot tell apart."""
     destination: str
     status: str
     """The delivery's status afterwards."""

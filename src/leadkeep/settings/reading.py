@@ -7,9 +7,7 @@ from leadkeep.settings.row import setting
 
 @dataclass(frozen=True, kw_only=True)
 class FieldsSettings:
-    """Where a lead says it: a path such as `answers.q3` (of the payload, then of the query), or
-    JMESPath. What is found there counts more than what is read without; nothing found: that stays.
-    """
+    """Where a lead says it: a path such as `answers.q3`, or JMESPath; it counts before a guess."""
 
     name: str = setting("", "The whole name.", kind="text", example='"answers.full_name"')
     first_name: str = setting("", "The first name.", kind="text", example='"answers.q3.first"')

@@ -115,8 +115,8 @@ class SourceSettings:
     )
     several: str = setting(
         "together",
-        "Several leads in one request: `together`, delivered once as they came, or `split`, each by "
-        "itself as JSON.",
+        "Several leads in one request: `together`, delivered once as they came, or `split`, each "
+        "by itself as JSON.",
         kind="choice",
         choices=("together", "split"),
     )

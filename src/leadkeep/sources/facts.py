@@ -33,7 +33,7 @@ _SPELLINGS: Mapping[str, str] = {
         homeaddress propertyaddress""",
     "city": "city town addresscity",
     "region": "state region province addressstate statecode regioncode",
-    "postal_code": "zipcode zip postalcode postcode addresszip zippostal",
+    "postal_code": "zipcode zip postalcode postcode addresszip zippostal postal",
     "campaign": """campaign campaignname campaignid vendorcampaign buyercampaign lpcampaignid
         campaigncode utmcampaign""",
     "price": "sellprice price leadprice bidprice payout bid cost leadcost buyprice",

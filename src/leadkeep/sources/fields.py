@@ -11,7 +11,7 @@ from itertools import islice
 
 import msgspec
 
-from leadkeep.sources.payload import Tree
+from leadkeep.sources.payload import READ_BYTES, Tree
 from leadkeep.sources.spellings import (
     PERSON_RANK,
     ROOT_RANK,
@@ -221,8 +221,13 @@ class _Walk:
 
 
 def _opened(part: str) -> Tree:
-    """A part that was sent as a text which holds JSON, opened."""
-    if part[:64].lstrip()[:1] in ("{", "["):
+    """A part that was sent as a text which holds JSON or XML, opened."""
+    begin = part[:64].lstrip()[:1]
+    if begin == "<":
+        from leadkeep.sources.xml import read_xml  # noqa: PLC0415 - few senders
+
+        return read_xml(part[:READ_BYTES].encode("utf-8", "replace"))
+    if begin in ("{", "["):
         try:
             tree: Tree = msgspec.json.decode(part)
         except (msgspec.DecodeError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Where one source's leads say what is read of them, and which of them are tests, as its person says.
+"""Where one source's leads say what is read of them, and which of them are tests, by its settings.
 
 Compiled once for a source. What is found so counts more than what `contact.py` and `facts.py` find
-by themselves; whatever cannot be evaluated for a lead leaves that as it was. Never raises for a lead.
+by themselves; what cannot be evaluated for a lead leaves that as it was. Never raises for a lead.
 """
 
 from dataclasses import fields as fields_of

@@ -72,7 +72,7 @@ class Several:
             self._steps = _STEP.findall(plain[1]) if plain[1] else [_EACH]
 
     def read(self, record: Record) -> Parted:
-        """The leads that a request holds; of a source that does not split, only if there are several."""
+        """The leads that a request holds; unless it is split, only if there are several."""
         body = record.body
         if self._at is None and body[:1] != b"[" and not _may_be_list(body):
             return WHOLE

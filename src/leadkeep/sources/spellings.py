@@ -72,7 +72,7 @@ _BELOW: dict[int, str] = {
     PERSON_RANK: "lead leaddata leadinfo leaddetails formresponse",
     # Beside the root's own fields, these are second.
     200: """data payload body event entry record submission attributes properties result request
-        message object details info user client rawrequest datajson json params adf""",
+        message object details info user client rawrequest datajson json dataxml xml params adf""",
     210: """fields fielddata formdata answers usercolumndata questionsandanswers customfields
         responses columns questions values form customdata formfields""",
 }

@@ -15,6 +15,7 @@ class Sink(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Take)
         self.status = 200
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
 
     @property
     def url(self) -> str:
@@ -28,6 +29,7 @@ class _Take(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # http.server's name
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.headers.append(dict(self.headers))
         self.server.bodies.append(body)
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")

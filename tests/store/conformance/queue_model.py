@@ -17,6 +17,7 @@ class Row:
     next_attempt_at_ms: int | None
     fence: int = 0
     attempts: int = 0
+    part: int = 0
     lease: tuple[str, int] | None = None
     tries: dict[int, bool] = field(default_factory=dict)
     """fence → whether it was recorded as stale."""

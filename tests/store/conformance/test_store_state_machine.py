@@ -21,13 +21,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from leadkeep.models import AbsorbBatch, Claim, NewLead, Selection, SetAside
+from leadkeep.models import AbsorbBatch, Claim, Contact, LeadPart, NewLead, Selection, SetAside
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
 from leadkeep.store.sqlite.connections import SQL
 from leadkeep.store.sqlite.opening import open_sqlite
 from tests.fakes.clock import FakeClock
-from tests.store.builders import a_batch, a_lead, a_quarantined_lead, an_outcome, an_unrouted_lead
+from tests.store.builders import (
+    BODY,
+    a_batch,
+    a_lead,
+    a_quarantined_lead,
+    an_outcome,
+    an_unrouted_lead,
+)
 from tests.store.conformance.queue_model import QueueModel, Row
 
 T = TypeVar("T")
@@ -37,6 +44,7 @@ LEASE_MS = 60_000
 LONGEST_WAIT_MS = 900_000
 DESTINATIONS = ("crm", "dialer")
 WORKERS = ("worker-1", "worker-2")
+PARTS = (LeadPart(Contact(), b'{"n":1}'), LeadPart(Contact(), b'{"n":2}'))
 
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Thousands of transactions are about order, not about disks."""
@@ -52,13 +60,17 @@ QUICK = settings(
 
 
 def some_leads() -> st.SearchStrategy[list[NewLead]]:
-    kinds = st.sampled_from(("crm", "both", "unrouted", "quarantined"))
+    kinds = st.sampled_from(("crm", "both", "unrouted", "quarantined", "split", "unrouted split"))
     return st.lists(kinds.map(_a_lead_of_kind), min_size=1, max_size=3)
 
 
 def _a_lead_of_kind(kind: str) -> NewLead:
     if kind == "unrouted":
         return an_unrouted_lead()
+    if kind == "unrouted split":
+        return an_unrouted_lead(parts=PARTS, splits=True)
+    if kind == "split":
+        return a_lead(destinations=DESTINATIONS, parts=PARTS, splits=True)
     if kind == "quarantined":
         return a_quarantined_lead()
     return a_lead(destinations=DESTINATIONS if kind == "both" else ("crm",))
@@ -103,9 +115,10 @@ class StoreMachine(RuleBasedStateMachine):
         assert (report.absorbed, report.moved) == (len(leads), True)
         self.batches.append(batch)
         self.leads += len(leads)
-        for lead in leads:
-            for destination in lead.destinations or (None,):
-                self._expect_new(destination, held=bool(lead.hold_reason))
+        for lead in sorted(leads, key=lambda lead: lead.splits):
+            for part in range(1, len(lead.parts) + 1) if lead.splits else (0,):
+                for destination in lead.destinations or (None,):
+                    self._expect_new(destination, part, held=bool(lead.hold_reason))
 
     @precondition(lambda self: self.batches)
     @rule(data=st.data())
@@ -133,11 +146,12 @@ class StoreMachine(RuleBasedStateMachine):
                 for row in self.model.rows.values()
             )
 
-    def _expect_new(self, destination: str | None, *, held: bool) -> None:
+    def _expect_new(self, destination: str | None, part: int, *, held: bool) -> None:
         self.model.rows[len(self.model.rows) + 1] = Row(
             destination,
             Status.HELD if held else Status.PENDING,
             None if held else self.clock.now_ms,
+            part=part,
         )
 
     # ------------------------------------------------------------ delivering
@@ -162,7 +176,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert {one.delivery_id for one in claims} <= due
         for one in claims:
             row = self.model.claim(one.delivery_id, LEASE_MS)
-            assert (one.fence, one.attempt) == (row.fence, row.attempts)
+            assert (one.fence, one.attempt, one.part) == (row.fence, row.attempts, row.part)
+            assert one.body == (PARTS[one.part - 1].body if one.part else BODY)
         self.claims += claims
 
     @precondition(lambda self: self.claims)
@@ -269,11 +284,12 @@ class StoreMachine(RuleBasedStateMachine):
                 view.status,
                 view.attempts,
                 view.next_attempt_at_ms,
+                view.part,
             )
             for view in views
         }
         assert found == {
-            number: (row.destination, row.status, row.attempts, row.next_attempt_at_ms)
+            number: (row.destination, row.status, row.attempts, row.next_attempt_at_ms, row.part)
             for number, row in self.model.rows.items()
         }
 

@@ -17,6 +17,7 @@ from leadkeep.sources.request_view import NAMES, View
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 LEAD = {"id": "0198", "number": "1786802449123", "received_at": "2026-11-24T10:00:00.000Z"}
+LEAD |= {"key": "0198-3", "part": "3"}
 PAYLOAD = {
     "name": 'Ada "Countess" <Example>',
     "phone": "(614) 555-0142",

@@ -106,7 +106,7 @@ def _wait_for_one_of(
 
 
 def _is_delivered(found: Sequence[tuple[Any, ...]]) -> bool:
-    """Whether one of the leads meant is completed at the destination: all its parts, if it is split."""
+    """Whether one of the leads meant is completed at the destination, with all its parts."""
     by_lead: dict[int, set[Status]] = {}
     for _, is_there, status, lead in found:
         if is_there:

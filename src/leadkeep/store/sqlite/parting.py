@@ -1,8 +1,8 @@
 """Several leads in one request: what each of them is, and deliveries of one of them.
 
-Every function that writes runs inside the caller's write transaction. A request stays one lead, with
-one row and one place in the ledger; its parts are kept beside it. Invariant: a delivery is of the
-whole request or of a part that is kept, and a lead that is split has one for each part.
+Every function that writes runs inside the caller's write transaction. A request stays one lead,
+with one row and one place in the ledger; its parts are kept beside it. Invariant: a delivery is of
+the whole request or of a part that is kept, and a lead that is split has one for each part.
 """
 
 import json

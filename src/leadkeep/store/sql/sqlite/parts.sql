@@ -64,5 +64,6 @@ LIMIT 100;
 SELECT l.lead_id
 FROM lead_parts AS p CROSS JOIN leads AS l ON l.id = p.lead
 WHERE EXISTS (SELECT 1 FROM deliveries AS d WHERE d.lead = p.lead AND d.part > 0)
-  AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.lead = p.lead AND d.part = p.part)
+  AND NOT EXISTS (SELECT 1 FROM deliveries AS d
+                  WHERE d.lead = p.lead AND (d.part = p.part OR d.part = 0))
 LIMIT 100;

@@ -240,40 +240,39 @@ async def test_what_a_person_decides_about_a_part_is_told_of_that_part(store: St
     ]
 
 
-async def test_a_fallback_gets_the_parts_that_failed_and_no_others(
+async def test_a_fallback_gets_the_parts_that_failed_each_in_its_time(
     store: Store, clock: FakeClock
 ) -> None:
     heard = told(store)
+
+    async def hand_over() -> int:
+        return await store.stand_in(
+            "crm",
+            "other",
+            failing_before_ms=clock.now_ms - 1_800_000,
+            untried_before_ms=None,
+            reason="late",
+            actor="w",
+        )
+
+    async def fail(one: Claim) -> None:
+        now_ms = clock.now_ms
+        failed = an_outcome(one, Status.PENDING, started_at_ms=now_ms, next_attempt_at_ms=now_ms)
+        await store.record([failed])
+
     await store.absorb(a_batch(split()))
-    first, *others = await claim(store)
-    await store.record(
-        [
-            an_outcome(first),
-            *(
-                an_outcome(
-                    one,
-                    Status.PENDING,
-                    started_at_ms=clock.now_ms,
-                    next_attempt_at_ms=clock.now_ms,
-                )
-                for one in others
-            ),
-        ]
-    )
-    clock.advance(3_600)
-    handed = await store.stand_in(
-        "crm",
-        "other",
-        failing_before_ms=clock.now_ms - 1_000,
-        untried_before_ms=None,
-        reason="late",
-        actor="w",
-    )
-    assert handed == 2
-    assert {(one.part, one.body) for one in await claim(store, "other")} == {
-        (2, b'{"n":2}'),
-        (3, b'{"n":3}'),
-    }
+    first, second, third = await claim(store)
+    await store.record([an_outcome(first)])
+    await fail(second)
+    clock.advance(10)
+    await fail(third)
+    clock.advance(1_795)
+    assert await hand_over() == 1
+    assert [(one.part, one.body) for one in await claim(store, "other")] == [(2, b'{"n":2}')]
+    clock.advance(10)
+    assert await hand_over() == 1
+    assert [(one.part, one.body) for one in await claim(store, "other")] == [(3, b'{"n":3}')]
+    assert await hand_over() == 0
     assert {(d.part, d.destination) for d in heard} == {
         (part, to) for part in (2, 3) for to in ("crm", "other")
     }

@@ -146,7 +146,7 @@ class StoreMachine(RuleBasedStateMachine):
                 for row in self.model.rows.values()
             )
 
-    def _expect_new(self, destination: str | None, part: int, *, held: bool) -> None:
+    def _expect_new(self, destination: str | None, part: int = 0, *, held: bool) -> None:
         self.model.rows[len(self.model.rows) + 1] = Row(
             destination,
             Status.HELD if held else Status.PENDING,

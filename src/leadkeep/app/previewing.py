@@ -8,6 +8,7 @@ from leadkeep.app.store import existing_store
 from leadkeep.errors import NotFound
 from leadkeep.models import Claim, LeadView
 from leadkeep.settings.model import Settings
+from leadkeep.sources.body_headers import headers_for_json
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -65,10 +66,12 @@ async def preview(settings: Settings, ref: str, destination: str) -> Preview:
 
 
 def _claim(lead: LeadView, destination: str) -> Claim:
-    """As its next attempt would have it."""
-    tries = [view.attempts for view in lead.deliveries if view.destination == destination]
+    """As its next attempt would have it; of a request that is split, as that of its first lead."""
+    there = [view for view in lead.deliveries if view.destination == destination]
+    part = min((view.part for view in there or lead.deliveries), default=0)
+    tries = [view.attempts for view in there if view.part == part]
     return Claim(
-        delivery_id=0,
+        delivery_id=-1,  # 0 would be a ping
         fence=0,
         destination=destination,
         attempt=max(tries, default=0) + 1,
@@ -79,6 +82,8 @@ def _claim(lead: LeadView, destination: str) -> Claim:
         received_at_ms=lead.received_at_ms,
         method=lead.method,
         target=lead.target,
-        headers=lead.headers,
-        body=lead.body,
+        headers=headers_for_json(lead.headers) if part else lead.headers,
+        body=lead.parts[part - 1].body if part else lead.body,
+        part=part,
+        parts=len(lead.parts) if part else 0,
     )

@@ -24,7 +24,7 @@ from leadkeep.sources.request_view import Unreadable, View
 PARTS_MOST = 1_000
 """A request with more is not taken apart."""
 
-_PLAIN = re.compile(r"(?:payload\.?)?((?:\w+|\[\])(?:\.\w+|\[\])*)?", re.ASCII)
+_PLAIN = re.compile(r"(?:payload(?:\.|(?=\[)|$))?((?:\w+|\[\])(?:\.\w+|\[\])*)?", re.ASCII)
 _STEP = re.compile(r"\w+|\[\]", re.ASCII)
 _EACH = "[]"
 _GZIP = b"\x1f\x8b"
@@ -74,7 +74,7 @@ class Several:
     def read(self, record: Record) -> Parted:
         """The leads that a request holds; unless it is split, only if there are several."""
         body = record.body
-        if self._at is None and body[:1] != b"[" and not _may_be_list(body):
+        if self._at is None and (body[:1] == b"{" or not _may_be_list(body)):
             return WHOLE
         try:
             return self._read(record)
@@ -92,7 +92,7 @@ class Several:
             return WHOLE
         if len(elements) > PARTS_MOST:
             return Parted(unparted=f"it holds {len(elements):,} leads, more than {PARTS_MOST:,}")
-        bodies = self._bodies(record.body, len(elements))
+        bodies = self._bodies(record.body, elements)
         return Parted(
             tuple(
                 self._part(record, element, _encoded(element) if bodies is None else bodies[place])
@@ -118,15 +118,16 @@ class Several:
             return []
         return [] if is_answers(tree) else tree
 
-    def _bodies(self, body: bytes, count: int) -> list[bytes] | None:
+    def _bodies(self, body: bytes, elements: list[Tree]) -> list[bytes] | None:
         """The parts' own bytes; None: they cannot be told by a plain path."""
         if self._steps is None:
             return None
         try:
             found = _raw_parts(inflated(body), self._steps)
+            same = [msgspec.json.decode(one) for one in found] == elements
         except (msgspec.DecodeError, ValueError, RecursionError):
             return None
-        return found if len(found) == count else None
+        return found if same else None
 
     def _part(self, record: Record, element: Tree, body: bytes) -> LeadPart:
         contact, facts = self._contacts.read_tree(element)
@@ -156,7 +157,7 @@ def _expression(name: str, text: str) -> Expression:
 
 
 def _may_be_list(body: bytes) -> bool:
-    return (body[:1] in b" \t\r\n" and body[:64].lstrip()[:1] == b"[") or body[:2] == _GZIP
+    return body[:64].lstrip()[:1] == b"[" or body[:2] == _GZIP
 
 
 def _raw_parts(body: bytes, steps: Sequence[str]) -> list[bytes]:
@@ -173,9 +174,8 @@ def _raw_parts(body: bytes, steps: Sequence[str]) -> list[bytes]:
                 further += msgspec.json.decode(raw, type=list[msgspec.Raw])
             else:
                 at = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(step)
-                if at is not None:
-                    further.append(at)
-        found = further
+                further += () if at is None else (at,)
+        found = [raw for raw in further if bytes(raw).strip() != b"null"]
     if _EACH not in steps and found and bytes(found[0]).lstrip()[:1] == b"[":
         found = msgspec.json.decode(found[0], type=list[msgspec.Raw])
     return [bytes(raw).strip() for raw in found]

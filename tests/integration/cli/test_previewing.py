@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from leadkeep.models import Contact, LeadPart
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_lead
 
@@ -104,3 +105,15 @@ to = ["exact"]
     assert one_lead.ok("check").startswith("The configuration is right.")
     told = one_lead.ok("config", "show")
     assert 'when = "payload.state == \'OH\'", to = ["crm"]' in told
+
+
+def test_of_a_request_that_is_split_it_is_that_of_its_first_lead(
+    one_lead: Installation,
+) -> None:
+    parts = tuple(LeadPart(Contact(), b'{"n":%d}' % number) for number in (1, 2))
+    one_lead.absorb(a_lead(destinations=("exact",), parts=parts, splits=True))
+    command = ("leads", "preview", ref(one_lead), "--destination", "exact", "--reveal")
+    told = one_lead.ok(*command)
+    assert f"Idempotency-Key: {ref(one_lead)}-1" in told
+    assert "Leadkeep-Part: 1/2" in told
+    assert told.endswith('{"n":1}\n')

@@ -179,10 +179,16 @@ async def test_a_part_that_nobody_would_get_is_a_flaw(
     await store.absorb(a_batch(split()))
     await store.apply(Verb.CANCEL, EVERYTHING, reason="", actor="test")
     shell = apsw.Connection(str(database))
+    if table == "lead_parts":
+        with pytest.raises(apsw.ConstraintError, match="never deleted before"):
+            shell.execute("DELETE FROM lead_parts WHERE part = 2")
+        shell.execute("DROP TRIGGER refuse_to_drop_a_part_with_deliveries")
     shell.execute(f"DELETE FROM {table} WHERE part = 2")
     shell.close()
     (flaw,) = await store.flaws()
     assert "part" in flaw
+    await store.apply(Verb.RETRY, EVERYTHING, reason="", actor="test")
+    assert [one.part for one in await claim(store)] == [1, 3]
 
 
 # ---------------------------------------------------------------- delivered

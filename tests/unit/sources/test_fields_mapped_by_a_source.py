@@ -93,6 +93,12 @@ def test_leads_for_which_a_condition_holds_are_tests(body: bytes, is_test: bool)
     assert facts.is_test is is_test
 
 
+def test_a_condition_that_cannot_be_judged_takes_nothing_from_what_is_mapped() -> None:
+    condition = "starts_with(payload.campaign, 'x')"
+    contact, facts = read(b'{"n": "Ada", "campaign": 7}', name="n", test_when=condition)
+    assert (contact.name, facts.is_test) == ("Ada", False)
+
+
 def test_a_mapped_no_is_no_test() -> None:
     assert read(b'{"test": true, "real": "no"}', is_test="real")[1].is_test is False
     assert read(b'{"demo": "yes"}', is_test="demo")[1].is_test is True

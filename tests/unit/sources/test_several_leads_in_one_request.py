@@ -50,6 +50,33 @@ def test_each_part_is_byte_for_byte_what_the_vendor_wrote() -> None:
     assert bodies(nested + b"}]}]}", several_at=META) == [first, second]
 
 
+@pytest.mark.parametrize(
+    ("body", "at", "found"),
+    [
+        (
+            b'{"payloads":[{"a":1},{"a":2}],"s":[{"b":1},{"b":2}]}',
+            "payloads",
+            [b'{"a":1}', b'{"a":2}'],
+        ),
+        (b'{"l":[[{"a":1}],[{"a":2.0}]]}', "l[]", [b'{"a":1}', b'{"a":2.0}']),
+        (b'{"l":[null,{"a":1},{"v":null},{"v":2}]}', "l", None),
+        (b'{"l":[{"v":null},{"v":{"a":1}},{"v":{"a": 2}}]}', "l[].v", [b'{"a":1}', b'{"a": 2}']),
+        (b'[{"a":1.50},{"a":2}]', "[]", [b'{"a":1.50}', b'{"a":2}']),
+        (b'[{"a":1.50},{"a":2}]', "payload", [b'{"a":1.50}', b'{"a":2}']),
+        (b'[{"a":1.50},{"a":2}]', "payload[]", [b'{"a":1.50}', b'{"a":2}']),
+        (b'{"x":{"l":[{"a":1.50}, {"a":2}]}}', "payload.x.l", [b'{"a":1.50}', b'{"a":2}']),
+    ],
+)
+def test_bytes_are_never_those_of_another_part(
+    body: bytes, at: str, found: list[bytes] | None
+) -> None:
+    parts = bodies(body, several_at=at)
+    if found is None:
+        assert [json.loads(one) for one in parts] == [None, {"a": 1}, {"v": None}, {"v": 2}]
+    else:
+        assert parts == found
+
+
 def test_what_leads_nowhere_is_left_out() -> None:
     body = b'{"entry":[{"id":"1"},{"changes":[{"value":{"a":1}},{"field":"x"},{"value":{"b":2}}]}]}'
     assert bodies(body, several_at=META) == [b'{"a":1}', b'{"b":2}']

@@ -38,6 +38,12 @@ BEGIN
   SELECT raise(ABORT, 'a part of a request never changes');
 END;
 
+CREATE TRIGGER refuse_to_drop_a_part_with_deliveries BEFORE DELETE ON lead_parts
+WHEN EXISTS (SELECT 1 FROM deliveries WHERE lead = old.lead AND part = old.part)
+BEGIN
+  SELECT raise(ABORT, 'a part of a request is never deleted before its deliveries');
+END;
+
 CREATE TRIGGER forget_an_erased_leads_parts AFTER UPDATE OF disposition ON leads
 WHEN new.disposition = 'erased' AND old.disposition <> 'erased'
 BEGIN

@@ -1,0 +1,64 @@
+"""The nouns of Leadkeep: what is accepted, absorbed, delivered and shown.
+
+Everything here is a value. Whoever uses one imports it from here, wherever it is defined below.
+"""
+
+from leadkeep.models.absorbing import AbsorbBatch, AbsorbReport, NewLead, SegmentProgress
+from leadkeep.models.delivering import Claim, CopiesSettled, Outcome, Recorded, SetAside
+from leadkeep.models.leads import NO_FACTS, Contact, Facts, LeadOrder, Likeness
+from leadkeep.models.looking import (
+    AtStake,
+    AttemptView,
+    DeliveryView,
+    DestinationView,
+    LeadView,
+    Selection,
+)
+from leadkeep.models.records import Position, Record, RecordFlag, RecordKind
+from leadkeep.models.recovering import Replayed, Standing, StoredRequest
+from leadkeep.models.steering import (
+    Circuit,
+    CircuitEvent,
+    CircuitMove,
+    Decision,
+    Heading,
+    Rate,
+    Rerouted,
+)
+
+__all__ = [
+    "NO_FACTS",
+    "AbsorbBatch",
+    "AbsorbReport",
+    "AtStake",
+    "AttemptView",
+    "Circuit",
+    "CircuitEvent",
+    "CircuitMove",
+    "Claim",
+    "Contact",
+    "CopiesSettled",
+    "Decision",
+    "DeliveryView",
+    "DestinationView",
+    "Facts",
+    "Heading",
+    "LeadOrder",
+    "LeadView",
+    "Likeness",
+    "NewLead",
+    "Outcome",
+    "Position",
+    "Rate",
+    "Record",
+    "RecordFlag",
+    "RecordKind",
+    "Recorded",
+    "Replayed",
+    "Rerouted",
+    "SegmentProgress",
+    "Selection",
+    "SetAside",
+    "Standing",
+    "StoredRequest",
+]

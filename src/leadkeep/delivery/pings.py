@@ -243,4 +243,5 @@ def _claim_for(ask: PingAsk) -> Claim:
         target=ask.target,
         headers=ask.headers,
         body=ask.body,
+        is_ping=True,
     )

@@ -30,11 +30,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     """Somebody's order depends on what becomes of it."""
     out_of_order: str = ""
     """`overtook` one that it had to wait for, or was `overtaken` by a later one; else empty."""
-
-    @property
-    def is_ping(self) -> bool:
-        """It stands for a ping, which is no delivery: put once, and not recorded as an attempt."""
-        return self.delivery_id == 0
+    is_ping: bool = False
+    """It stands for a ping, which is no delivery: put once, and not recorded as an attempt."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

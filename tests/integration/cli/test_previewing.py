@@ -99,7 +99,10 @@ to = ["exact"]
     config.write_text(CONFIG + routes)
     result = one_lead.run("check")
     assert result.exit_code == 1
-    assert "sources.auto.routes, route 2, when: no JMESPath from character 15" in result.stderr
+    assert (
+        "sources.auto.routes, route 2, when = `payload.state = 'KY'`: "
+        "no JMESPath from character 15 on" in result.stderr
+    )
     config.write_text(CONFIG + routes.replace(" = 'KY'", " == 'KY'"))
     assert one_lead.ok("check").startswith("The configuration is right.")
     told = one_lead.ok("config", "show")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from leadkeep.app.store import existing_store
@@ -48,6 +50,9 @@ async def preview(settings: Settings, ref: str, destination: str) -> Preview:
         if store is None:
             raise NotFound(f"no lead has the id or number {ref}", hint="There is no store yet.")
         claim = _claim(await store.lead(ref), destination)
+        switched = (await store.switched_urls()).get(destination)
+    if switched is not None:
+        chosen = replace(chosen, url=switched.url)
     transform = Transform.of(destination, chosen)
     is_http = chosen.url.startswith(("http://", "https://"))
     head, body, why = b"", b"", ""
@@ -66,12 +71,12 @@ async def preview(settings: Settings, ref: str, destination: str) -> Preview:
 
 def _claim(lead: LeadView, destination: str) -> Claim:
     """As its next attempt would have it."""
-    tries = [view.attempts for view in lead.deliveries if view.destination == destination]
+    there = [view for view in lead.deliveries if view.destination == destination]
     return Claim(
         delivery_id=0,
         fence=0,
         destination=destination,
-        attempt=max(tries, default=0) + 1,
+        attempt=max((view.attempts for view in there), default=0) + 1,
         first_attempt_at_ms=None,
         lead_id=lead.lead_id,
         lead_number=lead.lead_number,
@@ -81,4 +86,5 @@ def _claim(lead: LeadView, destination: str) -> Claim:
         target=lead.target,
         headers=lead.headers,
         body=lead.body,
+        out_of_order=next((view.out_of_order for view in there), ""),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView, PingWay
 
 
 class AskedStore(Protocol):
@@ -15,8 +15,8 @@ class AskedStore(Protocol):
         Changes nothing. Of what is completed it has the destination's reply.
         """
 
-    async def is_held(self, destination: str) -> bool:
-        """Whether a person lets this destination's leads wait."""
+    async def ping_way(self, destination: str) -> PingWay:
+        """Whether and where a ping may go: held as leads are, and to where they go."""
 
     async def record_pings(self, outcomes: Sequence[PingOutcome]) -> None:
         """Write what came of pings; the first word about a ping stays."""

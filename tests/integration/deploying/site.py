@@ -1,6 +1,7 @@
 """A place where Leadkeep and an application run: real processes, a vendor who never rests."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ class Site:
         self.port = free_port()
         self.ports = {"blue": free_port(), "green": free_port()}
         self.posted: list[str] = []
+        self._numbers = itertools.count(1)
         """Lead ids, in the order of their answers."""
         self._serving: subprocess.Popen[bytes] | None = None
         self._posting = threading.Event()
@@ -104,8 +106,10 @@ class Site:
             self._serving.wait(DEADLINE_SECONDS)
             self._serving = None
 
-    def post(self, body: bytes = b'{"name": "Ada"}') -> str:
-        """Post a lead as a vendor; its lead number."""
+    def post(self, body: bytes | None = None) -> str:
+        """Post a lead of its own, or this one, as a vendor; its lead number."""
+        if body is None:
+            body = b'{"name": "Ada", "n": %d}' % next(self._numbers)
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/hook", data=body)
         with urllib.request.urlopen(request, timeout=10) as answer:
             number = str(json.loads(answer.read())["lead_id"])

@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from leadkeep.models import NO_FACTS, Facts
-from leadkeep.sources.payload import Tree
+from leadkeep.sources.tree import Tree
 
 _MOST_KEYS = 4_000
 _DEEPEST = 6

@@ -3,7 +3,7 @@
 from hashlib import blake2b
 
 from leadkeep.models import Likeness, Record
-from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.settings.duplicates import DuplicatesSettings
 
 
 def likeness_of(

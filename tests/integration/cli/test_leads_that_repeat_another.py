@@ -2,7 +2,7 @@
 
 from leadkeep.cli.exits import Exit
 from leadkeep.models import Contact, Facts
-from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.settings.duplicates import DuplicatesSettings
 from leadkeep.sources.likeness import likeness_of
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_lead, a_record

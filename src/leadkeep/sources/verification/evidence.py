@@ -5,7 +5,8 @@ from functools import cached_property
 from urllib.parse import parse_qsl
 
 from leadkeep.models import Record
-from leadkeep.sources.payload import Tree, content_type_of, read_tree
+from leadkeep.sources.payload import content_type_of, read_tree
+from leadkeep.sources.tree import Tree
 
 _PARAMETERS_MAX = 1_000
 

@@ -103,7 +103,7 @@ def list_(ctx: click.Context, *, all_: bool, json_: bool) -> None:
 def cat(
     ctx: click.Context, *, segment: UUID | None, lead: str | None, body: str, _json: bool
 ) -> None:
-    """Print records as JSON lines, exactly as they came: this is personal data.
+    """Print records as JSON lines, exactly as they came: personal data, and any secret in it.
 
     Headers and target are text in which each character stands for one byte (Latin-1). Exit code 3
     if a segment could not be read.

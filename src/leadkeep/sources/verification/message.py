@@ -79,5 +79,4 @@ class SignedMessage:
 
 def _sorted_fields(evidence: Evidence) -> bytes:
     """Twilio's form: every field's name and value, sorted by name, a repeated value once."""
-    distinct = sorted(set(evidence.form))
-    return "".join(f"{name}{value}" for name, value in distinct).encode()
+    return b"".join(name + value for name, value in sorted(set(evidence.form or ())))

@@ -197,6 +197,7 @@ def test_each_is_shown_whole_and_harmlessly(site: Site, name: str) -> None:
     assert result.stdout_bytes == taken.payload.body
     lines = site.ok("journal", "cat", "--lead", f"{taken.number:013d}").splitlines()
     assert len(lines) == 1
+    _check_harmless(lines[0])
 
 
 def test_on_a_terminal_nothing_of_them_moves_the_cursor(site: Site) -> None:
@@ -261,5 +262,5 @@ def test_nothing_of_them_is_in_logs_or_metrics(site: Site) -> None:
         for page in ("metrics", "details")
     ]
     log = (Path(site.installation.folder) / "log").read_text()
-    assert "absorbed" in log
+    assert "delivered" in log
     assert [text for text in (log, *told) if CANARY in text or "Traceback" in text] == []

@@ -1,5 +1,6 @@
 """By what a lead is known when it comes again: pure, computed once when it is absorbed."""
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from leadkeep.models import OTHER_BITS, Likeness, Record
@@ -29,11 +30,11 @@ def likeness_of(
     # A request that says nothing is not the same as another one that says nothing.
     if settings.same_delivery and (record.body or b"?" in record.target):
         if proof is None:
-            same = _hash(b"", record.method.encode(), record.target, record.body, record.source)
+            head = f"{record.source}\0{record.method}\0{len(record.target)}\0".encode()
+            same = _hash(head + record.target + record.body)
         else:
-            same, signature = _hash(b"signed", proof.signed, record.source), proof.signature
-        other = _hash(*destinations) & ((1 << OTHER_BITS) - 1)
-        fingerprint = (same >> OTHER_BITS << OTHER_BITS | other) or 1
+            same, signature = _hash(record.source.encode() + b"\0" + proof.signed), proof.signature
+        fingerprint = (same >> OTHER_BITS << OTHER_BITS | _other(destinations)) or 1
     return Likeness(
         fingerprint=fingerprint,
         delivery_since_ms=received_at_ms - round(settings.delivery_window_seconds * 1_000),
@@ -47,11 +48,12 @@ def likeness_of(
     )
 
 
-def _hash(*parts: bytes | str) -> int:
-    """64 bits, signed, of texts one after another."""
-    digest = blake2b(digest_size=8)
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        digest.update(len(raw).to_bytes(8, "big"))
-        digest.update(raw)
-    return int.from_bytes(digest.digest(), "big", signed=True)
+@lru_cache(maxsize=1_024)
+def _other(destinations: tuple[str, ...]) -> int:
+    """The low bits: where it goes."""
+    return _hash("\0".join(destinations).encode()) & ((1 << OTHER_BITS) - 1)
+
+
+def _hash(raw: bytes) -> int:
+    """64 bits, signed."""
+    return int.from_bytes(blake2b(raw, digest_size=8).digest(), "big", signed=True)

@@ -45,17 +45,21 @@ class Evidence:
         return len(self.target) + len(self._headers) + len(self.body)
 
     @cached_property
-    def _by_name(self) -> dict[bytes, list[bytes]]:
-        found: dict[bytes, list[bytes]] = {}
-        for line in self._headers.split(b"\r\n"):
-            name, colon, value = line.partition(b":")
-            if colon:
-                found.setdefault(name.strip().lower(), []).append(value.strip())
-        return found
+    def _lower(self) -> bytes:
+        return b"\r\n" + self._headers.lower()
 
     def header(self, name: str) -> Sequence[bytes]:
         """Every value of a header, in order; none: empty."""
-        return self._by_name.get(name.lower().encode("latin-1", "replace"), ())
+        found: list[bytes] = []
+        begin = b"\r\n" + name.lower().encode("latin-1", "replace") + b":"
+        at = self._lower.find(begin)
+        while at >= 0:
+            # In the headers themselves each place is two bytes earlier.
+            start = at + len(begin) - 2
+            end = self._headers.find(b"\r\n", start)
+            found.append(self._headers[start : end if end >= 0 else None].strip())
+            at = self._lower.find(begin, start)
+        return found
 
     @property
     def path(self) -> bytes:

@@ -60,6 +60,7 @@ class SignedMessage:
                 raise SettingsError(f"{key}: no piece is called {{{word}}}; there are {known}")
             self._parts.append(_PIECES[word])
         self.pieces = frozenset(words[1::2])
+        self._is_body = words == ["", "body", ""]
         if not self.pieces & {"body", "url", "decoded_url", "sorted_fields"}:
             raise SettingsError(f"{key}: a signature has to cover the body or the URL")
         if self.pieces & {"url", "decoded_url"} and not public_url:
@@ -71,6 +72,8 @@ class SignedMessage:
 
     def of(self, evidence: Evidence, stamp: Stamp) -> bytes:
         """The bytes that are signed."""
+        if self._is_body:
+            return evidence.body
         return b"".join(
             part if isinstance(part, bytes) else part(evidence, stamp, self._base)
             for part in self._parts

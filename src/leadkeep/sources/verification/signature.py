@@ -56,6 +56,7 @@ class Signature:
         self._message = SignedMessage(settings.signed, public_url=public_url, key=f"{key}.signed")
         if not settings.header:
             raise SettingsError(f"{key}.header: in which header the signature is sent is not said")
+        self._prefix = settings.prefix.lower().encode()
         self._fitting = [_fitting(secret, settings, key) for secret in secrets]
         self._needs_time = "timestamp" in self._message.pieces or bool(
             settings.max_age_seconds or settings.max_ahead_seconds
@@ -90,13 +91,17 @@ class Signature:
         for signature in found.signatures:
             for fits in self._fitting:
                 if fits(message, signature):
-                    return self._proof(evidence, found.stamp, signature)
+                    return self._proof(evidence, found.stamp, message, signature)
         return "its signature does not fit what was sent and the secret"
 
-    def _proof(self, evidence: Evidence, stamp: Stamp, signature: bytes) -> Proof:
+    def _proof(
+        self, evidence: Evidence, stamp: Stamp, message: bytes, signature: bytes
+    ) -> Proof:
         is_hex = self._settings.encoding == "hex"
         written = signature.hex().encode() if is_hex else base64.b64encode(signature).rstrip(b"=")
-        return Proof(self._message.of(evidence, stamp._replace(timestamp=b"")), written)
+        if "timestamp" in self.covers:
+            message = self._message.of(evidence, stamp._replace(timestamp=b""))
+        return Proof(message, written)
 
     def _find(self, evidence: Evidence) -> Found | str:
         settings = self._settings
@@ -107,8 +112,8 @@ class Signature:
         timestamp = b""
         for value in given[:_SIGNATURES_MAX]:
             if settings.form == "plain":
-                prefix = settings.prefix.encode()
-                if value[: len(prefix)].lower() == prefix.lower():
+                prefix = self._prefix
+                if value[: len(prefix)].lower() == prefix:
                     written.append(value[len(prefix) :])
             elif settings.form == "pairs":
                 pairs = [part.strip().partition(b"=") for part in value.split(b",", 2 * _LONGEST)]

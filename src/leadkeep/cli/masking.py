@@ -9,9 +9,7 @@ HIDDEN = "•••"
 
 _PHONE_LIKE = re.compile(r"(?<![\w.])(?:\+|%2B)?\(?\d(?:[\s().\-]{0,2}\d){9,14}(?!\w)", re.I)
 # From where a run of such letters begins, and never back: a text of letters alone is read once.
-_EMAIL_LIKE = re.compile(
-    r"(?<![\w.+\-])([\w.+\-])[\w.+\-]*+(@|%40)(?=[\w\-]++\.[\w\-])"
-)
+_EMAIL_LIKE = re.compile(r"(?<![\w.+\-])([\w.+\-])[\w.+\-]*+(@|%40)(?=[\w\-]++\.[\w\-])")
 _NAMES = r"google_key|lp_campaign_key|lp_key|key|password|secret|token|access_token|api_?key"
 _SECRET_IN_JSON = re.compile(
     rf'("(?:{_NAMES})"\s*+:\s*+)(?:"(?:[^"\\]|\\.)*+"?|-?\d[\w.+\-]*+)', re.I | re.S

@@ -97,5 +97,7 @@ def _row(ping: PingView) -> tuple[str | Cell, ...]:
         Cell(ping.result, "green" if answered else "yellow"),
         "" if ping.response_status is None else str(ping.response_status),
         "" if ping.duration_ms is None else f"{ping.duration_ms:,}",
-        mask_secrets(visible_bytes(ping.response_body[:_SHOWN_BYTES])) if answered else ping.message,
+        mask_secrets(visible_bytes(ping.response_body[:_SHOWN_BYTES]))
+        if answered
+        else ping.message,
     )

@@ -43,7 +43,9 @@ class Vendor:
             return route, None
         # A program of ours is let in by other means, and proves nothing.
         pushed = int.__and__(record.flags, RecordFlag.PUSHED)
-        proved = self._verifier.prove(evidence_of(record)) if self._verifier and not pushed else None
+        proved = (
+            self._verifier.prove(evidence_of(record)) if self._verifier and not pushed else None
+        )
         if isinstance(proved, str):
             why = f"{NOT_PROVED} {self._name}: {proved}"
             return Route(Disposition.QUARANTINED, route.destinations, why), None

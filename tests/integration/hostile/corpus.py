@@ -40,9 +40,7 @@ CORPUS: dict[str, Payload] = {
     "a huge text": Payload(b'{"name":"' + _MARK * 60_000 + b'"}'),
     "a huge number": Payload(b'{"id":' + b"9" * 5_000 + b',"name":"' + _MARK + b'"}'),
     "a key without end": Payload(b'{"' + b"k" * 300_000 + _MARK),
-    "many keys": Payload(
-        b"{" + b",".join(b'"%s%d":1' % (_MARK, n) for n in range(20_000)) + b"}"
-    ),
+    "many keys": Payload(b"{" + b",".join(b'"%s%d":1' % (_MARK, n) for n in range(20_000)) + b"}"),
     "a key twice": Payload(b'{"name":"first","name":"%s","name":null}' % _MARK),
     "not a number": Payload(b'{"name":"%s","price":NaN,"id":Infinity,"x":-Infinity}' % _MARK),
     "exponents": Payload(b'{"name":"%s","price":1e999999,"id":-1e-99999}' % _MARK),
@@ -64,7 +62,9 @@ CORPUS: dict[str, Payload] = {
     "XML attributes": Payload(
         b"<a %s='%s'/>" % (b"b" * 9_000, _MARK) + b"<" * 5_000, "application/x-adf+xml"
     ),
-    "a gzip bomb": Payload(gzip.compress(b" " * 20_000_000 + _MARK), header=b"Content-Encoding: gzip\r\n"),
+    "a gzip bomb": Payload(
+        gzip.compress(b" " * 20_000_000 + _MARK), header=b"Content-Encoding: gzip\r\n"
+    ),
     "gzip that is cut off": Payload(gzip.compress(_with_name("z") * 50)[:-20]),
     "a form of ten thousand fields": Payload(
         b"&".join(b"%s%d=%d" % (_MARK, n, n) for n in range(10_000)), _FORM
@@ -100,11 +100,18 @@ CORPUS: dict[str, Payload] = {
     ),
     "fields that are not texts": Payload(
         json.dumps(
-            {"name": {"a": [CANARY]}, "phone": [[[["6145550142"]]]], "email": {"value": {}}, "id": 1.5}
+            {
+                "name": {"a": [CANARY]},
+                "phone": [[[["6145550142"]]]],
+                "email": {"value": {}},
+                "id": 1.5,
+            }
         ).encode()
     ),
     "texts in texts in texts": Payload(
-        json.dumps({"data": json.dumps({"data": json.dumps({"data": json.dumps(CANARY)})})}).encode()
+        json.dumps(
+            {"data": json.dumps({"data": json.dumps({"data": json.dumps(CANARY)})})}
+        ).encode()
     ),
     "white space": Payload(b" \r\n\t" * 20_000 + _MARK, "text/plain"),
     "a bare word": Payload(_MARK, ""),

@@ -103,8 +103,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             wait_until("all is absorbed", lambda: _count(installation, "leads") == len(taken))
             wait_until(
                 "all is settled",
-                lambda: _count(installation, "deliveries WHERE status = 'completed'")
-                >= 2 * len(CORPUS),
+                lambda: (
+                    _count(installation, "deliveries WHERE status = 'completed'") >= 2 * len(CORPUS)
+                ),
             )
             yield site
             installation.stop()

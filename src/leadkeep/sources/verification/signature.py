@@ -94,9 +94,7 @@ class Signature:
                     return self._proof(evidence, found.stamp, message, signature)
         return "its signature does not fit what was sent and the secret"
 
-    def _proof(
-        self, evidence: Evidence, stamp: Stamp, message: bytes, signature: bytes
-    ) -> Proof:
+    def _proof(self, evidence: Evidence, stamp: Stamp, message: bytes, signature: bytes) -> Proof:
         is_hex = self._settings.encoding == "hex"
         written = signature.hex().encode() if is_hex else base64.b64encode(signature).rstrip(b"=")
         if "timestamp" in self.covers:

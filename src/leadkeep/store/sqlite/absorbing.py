@@ -91,7 +91,11 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, kin, first, now_ms))
         connection.executemany(
             SQL["open_copy"],
-            [(row, one.copy_of.row) for row, one in enumerate(kin, first) if one.copy_of and not one.replayed],
+            [
+                (row, one.copy_of.row)
+                for row, one in enumerate(kin, first)
+                if one.copy_of and not one.replayed
+            ],
         )
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)

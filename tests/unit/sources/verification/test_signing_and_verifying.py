@@ -79,7 +79,20 @@ def _own(*, secret: str = _SECRET, **signature: str) -> str:
 
 
 def _hubspot_uri(target: bytes) -> bytes:
-    for escape in (b"3A", b"2F", b"3F", b"40", b"21", b"24", b"27", b"28", b"29", b"2A", b"2C", b"3B"):
+    for escape in (
+        b"3A",
+        b"2F",
+        b"3F",
+        b"40",
+        b"21",
+        b"24",
+        b"27",
+        b"28",
+        b"29",
+        b"2A",
+        b"2C",
+        b"3B",
+    ):
         for written in (escape, escape.lower(), escape[:1] + escape[1:].lower()):
             target = target.replace(b"%" + written, unquote_to_bytes(b"%" + escape))
     return URL + target
@@ -121,27 +134,26 @@ WAYS: Mapping[str, Way] = {
     "typeform": Way(_BODY, _plain(b"Typeform-Signature", b"sha256=", _b64), "", _SHA256),
     "shopify": Way(_BODY, _plain(b"X-Shopify-Hmac-SHA256", b"", _b64), "", _SHA256),
     "callrail": Way(_BODY, _plain(b"Signature", b"", _b64), "", _SHA1),
-    "tiktok": Way(
-        _DOTTED, _pairs(b"TikTok-Signature", b"s"), "", _SHA256, ("body", "seconds")
-    ),
-    "stripe": Way(
-        _DOTTED, _pairs(b"Stripe-Signature", b"v1"), "", _SHA256, ("body", "seconds")
-    ),
+    "tiktok": Way(_DOTTED, _pairs(b"TikTok-Signature", b"s"), "", _SHA256, ("body", "seconds")),
+    "stripe": Way(_DOTTED, _pairs(b"Stripe-Signature", b"v1"), "", _SHA256, ("body", "seconds")),
     "calendly": Way(
         _DOTTED, _pairs(b"Calendly-Webhook-Signature", b"v1"), "", _SHA256, ("body", "seconds")
     ),
     "slack": Way(
         lambda r: b"v0:" + r.seconds + b":" + r.body,
-        lambda r, s: b"X-Slack-Signature: v0=%s\r\nX-Slack-Request-Timestamp: %s\r\n"
-        % (_hex(s), r.seconds),
+        lambda r, s: (
+            b"X-Slack-Signature: v0=%s\r\nX-Slack-Request-Timestamp: %s\r\n" % (_hex(s), r.seconds)
+        ),
         "",
         _SHA256,
         ("body", "seconds"),
     ),
     "hubspot": Way(
         lambda r: r.method + _hubspot_uri(r.target) + r.body + r.milliseconds,
-        lambda r, s: b"X-HubSpot-Signature-v3: %s\r\nX-HubSpot-Request-Timestamp: %s\r\n"
-        % (_b64(s), r.milliseconds),
+        lambda r, s: (
+            b"X-HubSpot-Signature-v3: %s\r\nX-HubSpot-Request-Timestamp: %s\r\n"
+            % (_b64(s), r.milliseconds)
+        ),
         "",
         _SHA256,
         ("body", "target", "method", "seconds"),
@@ -359,9 +371,7 @@ def test_a_signature_written_in_another_way_is_none() -> None:
 def test_a_time_in_the_body_that_is_none_proves_nothing(
     tmp_path: Path, value: str, unit: str
 ) -> None:
-    toml = _own(
-        algorithm="hmac-sha256", header="X-Sum", timestamp_field="at", timestamp_unit=unit
-    )
+    toml = _own(algorithm="hmac-sha256", header="X-Sum", timestamp_field="at", timestamp_unit=unit)
     checked = Verifier("vendor", source(tmp_path, f"{toml}verify.signature.max_age_seconds = 60"))
     body = b'{"at": ' + value.encode() + b"}"
     headers = b"X-Sum: " + _hex(_SHA256(body)) + b"\r\n"
@@ -372,9 +382,7 @@ def test_a_time_in_the_body_that_is_none_proves_nothing(
 
 
 def test_a_time_without_a_zone_is_read_as_universal(tmp_path: Path) -> None:
-    toml = _own(
-        algorithm="hmac-sha256", header="X-Sum", timestamp_field="at", timestamp_unit="iso"
-    )
+    toml = _own(algorithm="hmac-sha256", header="X-Sum", timestamp_field="at", timestamp_unit="iso")
     checked = Verifier("vendor", source(tmp_path, f"{toml}verify.signature.max_age_seconds = 60"))
     body = b'{"at": "2025-10-09T08:53:20"}'
     headers = b"X-Sum: " + _hex(_SHA256(body)) + b"\r\n"

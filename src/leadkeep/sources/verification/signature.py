@@ -6,7 +6,8 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+
+import msgspec
 
 from leadkeep.errors import SettingsError
 from leadkeep.settings.verification import SignatureSettings
@@ -20,7 +21,7 @@ _Fits = Callable[[bytes, bytes], bool]
 """Takes a message and a signature."""
 
 
-class Proof(NamedTuple):
+class Proof(msgspec.Struct, frozen=True, gc=False):
     """What a signature that fits has proved: by this, a request that comes again is known."""
 
     signed: bytes
@@ -29,7 +30,7 @@ class Proof(NamedTuple):
     """As vendors write it into the header: hex in small letters, or Base64 without its padding."""
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What the request says of its signature."""
 
     signatures: tuple[bytes, ...]
@@ -98,7 +99,7 @@ class Signature:
         is_hex = self._settings.encoding == "hex"
         written = signature.hex().encode() if is_hex else base64.b64encode(signature).rstrip(b"=")
         if "timestamp" in self.covers:
-            message = self._message.of(evidence, stamp._replace(timestamp=b""))
+            message = self._message.of(evidence, Stamp(message_id=stamp.message_id))
         return Proof(message, written)
 
     def _find(self, evidence: Evidence) -> Found | str:

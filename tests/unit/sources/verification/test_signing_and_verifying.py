@@ -368,7 +368,8 @@ def test_a_secret_is_read_as_the_vendors_package_reads_it(tmp_path: Path) -> Non
     secret = "aGVsbG8gd29ybGR="  # Base64 with a bit over
     checked = Verifier("vendor", source(tmp_path, _of_preset("standard-webhooks", secret=secret)))
     request = Request(body=b"{}")
-    made = hmac.new(base64.b64decode(secret), _NAMED(request), hashlib.sha256).digest()
+    message = b"msg_1.%d.{}" % NOW_SECONDS
+    made = hmac.new(base64.b64decode(secret), message, hashlib.sha256).digest()
     evidence = Evidence(
         method="POST",
         target=b"/",

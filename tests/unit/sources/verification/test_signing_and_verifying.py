@@ -364,6 +364,22 @@ def test_a_signature_written_in_another_way_is_none() -> None:
     assert "not written as a signature" in fault(twin)
 
 
+def test_a_secret_is_read_as_the_vendors_package_reads_it(tmp_path: Path) -> None:
+    secret = "aGVsbG8gd29ybGR="  # Base64 with a bit over
+    checked = Verifier("vendor", source(tmp_path, _of_preset("standard-webhooks", secret=secret)))
+    request = Request(body=b"{}")
+    message = b"msg_1.%d.{}" % NOW_SECONDS
+    made = hmac.new(base64.b64decode(secret), message, hashlib.sha256).digest()
+    evidence = Evidence(
+        method="POST",
+        target=b"/",
+        headers=_standard(request, made, b"v1"),
+        body=b"{}",
+        received_at_us=NOW_SECONDS * 10**6,
+    )
+    assert checked.fault(evidence) == ""
+
+
 @pytest.mark.parametrize(
     "value",
     ['"\\ud800"', "1e400", "9" * 5_000, "NaN", "null", "[]", "true", '"2026-13-01"', '""'],

@@ -1,6 +1,7 @@
 """A place where Leadkeep and an application run: real processes, a vendor who never rests."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -46,6 +47,7 @@ class Site:
         self.folder = folder
         self.port = free_port()
         self.ports = {"blue": free_port(), "green": free_port()}
+        self._numbers = itertools.count(1)
         self.posted: list[str] = []
         """Lead ids, in the order of their answers."""
         self._serving: subprocess.Popen[bytes] | None = None
@@ -104,8 +106,10 @@ class Site:
             self._serving.wait(DEADLINE_SECONDS)
             self._serving = None
 
-    def post(self, body: bytes = b'{"name": "Ada"}') -> str:
-        """Post a lead as a vendor; its lead number."""
+    def post(self, body: bytes | None = None) -> str:
+        """Post a lead as a vendor, unless told one like no other; its lead number."""
+        if body is None:
+            body = b'{"name": "Ada %d"}' % next(self._numbers)
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/hook", data=body)
         with urllib.request.urlopen(request, timeout=10) as answer:
             number = str(json.loads(answer.read())["lead_id"])

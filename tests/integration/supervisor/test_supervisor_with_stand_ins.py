@@ -7,7 +7,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-from .conftest import Installation, free_port, wait_until
+from tests.integration.waiting import free_port, wait_until
+
+from .conftest import Installation
 
 
 def test_both_children_are_started_and_the_door_answers(installation: Installation) -> None:

@@ -79,8 +79,7 @@ class LeadMaker:
         vendor = self._vendors.get(record.source)
         likeness = None
         if vendor is not None:
-            route = vendor.route(record, route, facts)
-            likeness = vendor.likeness(record, route)
+            route, likeness = vendor.judge(record, route, facts)
         return NewLead(
             record=record,
             position=position,

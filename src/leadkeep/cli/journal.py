@@ -103,9 +103,9 @@ def list_(ctx: click.Context, *, all_: bool, as_json: bool) -> None:
 def cat(
     ctx: click.Context, *, segment: UUID | None, lead: str | None, body: str, _json: bool
 ) -> None:
-    """Print records as JSON lines, exactly as they came.
+    """Print records as JSON lines, exactly as they came: personal data, and any secret in it.
 
-    This is personal data. Headers and target are text in which each character stands for one byte
+    Headers and target are text in which each character stands for one byte
     (Latin-1). Exit code 3 if a segment could not be read.
     """
     survey = _survey(ctx.obj)

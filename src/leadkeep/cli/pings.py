@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from leadkeep.cli.masking import mask_secrets
 from leadkeep.cli.options import json_option, page_options
 from leadkeep.cli.render import (
     Cell,
@@ -78,7 +79,7 @@ async def _find(
 
 def _as_json(ping: PingView) -> dict[str, object]:
     shown = {name: getattr(ping, name) for name in PingView.__struct_fields__}
-    return {**shown, "response_body": ping.response_body.decode("utf-8", "replace")}
+    return {**shown, "response_body": mask_secrets(ping.response_body.decode("utf-8", "replace"))}
 
 
 def _row(ping: PingView) -> tuple[str | Cell, ...]:
@@ -90,5 +91,7 @@ def _row(ping: PingView) -> tuple[str | Cell, ...]:
         Cell(ping.result, "green" if answered else "yellow"),
         "" if ping.response_status is None else str(ping.response_status),
         "" if ping.duration_ms is None else f"{ping.duration_ms:,}",
-        visible_bytes(ping.response_body[:_SHOWN_BYTES]) if answered else ping.message,
+        mask_secrets(visible_bytes(ping.response_body[:_SHOWN_BYTES]))
+        if answered
+        else ping.message,
     )

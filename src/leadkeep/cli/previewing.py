@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @click.argument("ref")
 @click.option("--destination", metavar="NAME", help="Where to; may be left out if there is one.")
 @click.option(
-    "--reveal", is_flag=True, help="Show phone numbers and e-mail addresses whole; never secrets."
+    "--reveal",
+    is_flag=True,
+    help="Show phone numbers, e-mail addresses and the lead's own secrets whole; never those of "
+    "the configuration.",
 )
 @json_option
 @click.pass_context

@@ -5,7 +5,7 @@ Everything here is a value. Whoever uses one imports it from here, wherever it i
 
 from leadkeep.models.absorbing import AbsorbBatch, AbsorbReport, NewLead, SegmentProgress
 from leadkeep.models.delivering import Claim, CopiesSettled, Outcome, Recorded, SetAside
-from leadkeep.models.leads import NO_FACTS, Contact, Facts, LeadOrder, Likeness
+from leadkeep.models.leads import NO_FACTS, OTHER_BITS, Contact, Facts, LeadOrder, Likeness
 from leadkeep.models.looking import (
     AtStake,
     AttemptView,
@@ -28,6 +28,7 @@ from leadkeep.models.steering import (
 
 __all__ = [
     "NO_FACTS",
+    "OTHER_BITS",
     "AbsorbBatch",
     "AbsorbReport",
     "AtStake",

@@ -42,17 +42,25 @@ class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 NO_FACTS = Facts()
 
 
+OTHER_BITS = 20
+"""Low bits of a fingerprint: leads that differ in them alone are found together."""
+
+
 class Likeness(msgspec.Struct, frozen=True, gc=False):
     """By what a new lead is compared with earlier ones."""
 
     fingerprint: int
-    """64 bits of source, destinations, method, target and body; 0: the delivery is not compared."""
+    """44 bits of what is the same in a request that comes again, and below them `OTHER_BITS` of
+    where it goes; 0: the delivery is not compared."""
     delivery_since_ms: int
     """The same delivery was received then or later."""
     person_since_ms: int | None
     """The same person's lead was received then or later; None: persons are not compared."""
     across_sources: bool
     """Leads of other sources are compared, too, for the person."""
+    signature: bytes = b""
+    """How its proof stands in its headers. Another request with the same is a replay; empty: it
+    proves nothing by a signature."""
 
 
 class LeadOrder(msgspec.Struct, frozen=True, gc=False):

@@ -95,7 +95,9 @@ def find_facts(*trees: Tree) -> Facts:
             part = _opened(part)
         if not isinstance(part, dict):
             continue
-        keys = tuple(part)[:keys_left]
+        keys = tuple(part)
+        if len(keys) > keys_left:
+            keys = keys[:keys_left]
         keys_left -= len(keys)
         for key, fact, place in _facts_of(keys):
             known = found.get(fact)
@@ -105,14 +107,13 @@ def find_facts(*trees: Tree) -> Facts:
                 if text:
                     found[fact] = (rank, text)
         if depth < _DEEPEST:
+            # Every value comes by here: types are looked at by identity, the commonest first.
             for value in part.values():
-                if isinstance(value, str):
-                    worth = value[:1] in _OPENING
-                else:
-                    worth = isinstance(value, dict) or (
-                        depth <= _DEEPEST_LIST and isinstance(value, list)
-                    )
-                if worth:
+                kind = type(value)
+                if kind is str:
+                    if value[:1] in _OPENING:
+                        parts.append((value, depth + 1))
+                elif kind is dict or (kind is list and depth <= _DEEPEST_LIST):
                     parts.append((value, depth + 1))
     return _facts(found) if found else NO_FACTS
 
@@ -153,7 +154,7 @@ def _meaning(key: str) -> tuple[str, int] | None:
 
 def _text(fact: str, value: Tree) -> str:
     """A value as this fact's text; empty if it cannot be one."""
-    for _ in range(2):
+    for _ in range(0 if isinstance(value, str) else 2):
         if isinstance(value, list):
             value = value[0] if value else None
         if isinstance(value, dict):

@@ -33,27 +33,27 @@ class Vendor:
         self._duplicates = settings.duplicates
         self._holds_tests = settings.test_leads == "hold"
 
-    def route(self, record: Record, route: Route, facts: Facts) -> Route:
-        """Where a lead goes: as routed, or held if it proves nothing or is only a test."""
-        if route.disposition is not Disposition.ROUTED:
-            return route
-        # A program of ours is let in by other means, and proves nothing.
-        if self._verifier and not int.__and__(record.flags, RecordFlag.PUSHED):
-            fault = self._verifier.fault(evidence_of(record))
-            if fault:
-                why = f"{NOT_PROVED} {self._name}: {fault}"
-                return Route(Disposition.QUARANTINED, route.destinations, why)
-        if facts.is_test and self._holds_tests:
-            return Route(Disposition.ROUTED, route.destinations, TEST_LEAD)
-        return route
+    def judge(self, record: Record, route: Route, facts: Facts) -> tuple[Route, Likeness | None]:
+        """Where a lead goes, and by what it is compared with earlier ones.
 
-    def likeness(self, record: Record, route: Route) -> Likeness | None:
-        """By what a lead is compared with earlier ones; None: by nothing."""
-        if route.disposition is not Disposition.ROUTED or route.hold_reason:
-            return None
-        if int.__and__(record.flags, RecordFlag.PUSHED):
-            return None  # a program that pushes the same twice means it
-        return likeness_of(record, route.destinations, self._duplicates)
+        It goes as routed, or is held if it proves nothing or is only a test. It is compared by
+        nothing (None) if it is held, or was pushed: a program that pushes the same twice means it.
+        """
+        if route.disposition is not Disposition.ROUTED:
+            return route, None
+        # A program of ours is let in by other means, and proves nothing.
+        pushed = int.__and__(record.flags, RecordFlag.PUSHED)
+        proved = (
+            self._verifier.prove(evidence_of(record)) if self._verifier and not pushed else None
+        )
+        if isinstance(proved, str):
+            why = f"{NOT_PROVED} {self._name}: {proved}"
+            return Route(Disposition.QUARANTINED, route.destinations, why), None
+        if facts.is_test and self._holds_tests:
+            return Route(Disposition.ROUTED, route.destinations, TEST_LEAD), None
+        if pushed or route.hold_reason:
+            return route, None
+        return route, likeness_of(record, route.destinations, self._duplicates, proved)
 
 
 def vendors_of(settings: Settings) -> Mapping[str, Vendor]:

@@ -143,6 +143,7 @@ class Served:
             "[destinations.brain.retry]\nfirst_seconds = 0.05\nlongest_seconds = 0.2\n"
             '[sources.vendor]\npaths = "/lead"\nping_paths = "/ping"\nanswer = "live"\n'
             f"live_timeout_ms = {timeout_ms}\n{source}\n"
+            "[sources.vendor.duplicates]\nsame_delivery = false\n"
             '[sources.other]\npaths = "/other"\n' + more
         )
 

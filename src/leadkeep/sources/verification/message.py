@@ -60,6 +60,7 @@ class SignedMessage:
                 raise SettingsError(f"{key}: no piece is called {{{word}}}; there are {known}")
             self._parts.append(_PIECES[word])
         self.pieces = frozenset(words[1::2])
+        self._is_body = words == ["", "body", ""]
         if not self.pieces & {"body", "url", "decoded_url", "sorted_fields"}:
             raise SettingsError(f"{key}: a signature has to cover the body or the URL")
         if self.pieces & {"url", "decoded_url"} and not public_url:
@@ -71,6 +72,8 @@ class SignedMessage:
 
     def of(self, evidence: Evidence, stamp: Stamp) -> bytes:
         """The bytes that are signed."""
+        if self._is_body:
+            return evidence.body
         return b"".join(
             part if isinstance(part, bytes) else part(evidence, stamp, self._base)
             for part in self._parts
@@ -79,5 +82,4 @@ class SignedMessage:
 
 def _sorted_fields(evidence: Evidence) -> bytes:
     """Twilio's form: every field's name and value, sorted by name, a repeated value once."""
-    distinct = sorted(set(evidence.form))
-    return "".join(f"{name}{value}" for name, value in distinct).encode()
+    return b"".join(name + value for name, value in sorted(set(evidence.form or ())))

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from leadkeep.errors import SettingsError
@@ -18,6 +18,15 @@ _LONGEST = 1_000
 
 _Fits = Callable[[bytes, bytes], bool]
 """Takes a message and a signature."""
+
+
+class Proof(NamedTuple):
+    """What a signature that fits has proved: by this, a request that comes again is known."""
+
+    signed: bytes
+    """What is signed, but for the time of signing: a vendor that repeats a request signs anew."""
+    signature: bytes
+    """As vendors write it into the header: hex in small letters, or Base64 without its padding."""
 
 
 class Found(NamedTuple):
@@ -47,6 +56,7 @@ class Signature:
         self._message = SignedMessage(settings.signed, public_url=public_url, key=f"{key}.signed")
         if not settings.header:
             raise SettingsError(f"{key}.header: in which header the signature is sent is not said")
+        self._prefix = settings.prefix.lower().encode()
         self._fitting = [_fitting(secret, settings, key) for secret in secrets]
         self._needs_time = "timestamp" in self._message.pieces or bool(
             settings.max_age_seconds or settings.max_ahead_seconds
@@ -62,6 +72,11 @@ class Signature:
 
         Never raises, whatever the request is. Says nothing of its contents.
         """
+        proved = self.prove(evidence)
+        return proved if isinstance(proved, str) else ""
+
+    def prove(self, evidence: Evidence) -> Proof | str:
+        """What the request's signature proves, or why it proves nothing."""
         found = self._find(evidence)
         if isinstance(found, str):
             return found
@@ -70,14 +85,21 @@ class Signature:
             return fault
         if "id" in self._message.pieces and not found.stamp.message_id:
             return f"it has no {settings.id_header or 'id'} header, which is signed as well"
-        if fault := self._fault_of_body_hash(evidence):
+        if fault := self._fault_of_body(evidence):
             return fault
         message = self._message.of(evidence, found.stamp)
         for signature in found.signatures:
             for fits in self._fitting:
                 if fits(message, signature):
-                    return ""
+                    return self._proof(evidence, found.stamp, message, signature)
         return "its signature does not fit what was sent and the secret"
+
+    def _proof(self, evidence: Evidence, stamp: Stamp, message: bytes, signature: bytes) -> Proof:
+        is_hex = self._settings.encoding == "hex"
+        written = signature.hex().encode() if is_hex else base64.b64encode(signature).rstrip(b"=")
+        if "timestamp" in self.covers:
+            message = self._message.of(evidence, stamp._replace(timestamp=b""))
+        return Proof(message, written)
 
     def _find(self, evidence: Evidence) -> Found | str:
         settings = self._settings
@@ -88,8 +110,8 @@ class Signature:
         timestamp = b""
         for value in given[:_SIGNATURES_MAX]:
             if settings.form == "plain":
-                prefix = settings.prefix.encode()
-                if value[: len(prefix)].lower() == prefix.lower():
+                prefix = self._prefix
+                if value[: len(prefix)].lower() == prefix:
                     written.append(value[len(prefix) :])
             elif settings.form == "pairs":
                 pairs = [part.strip().partition(b"=") for part in value.split(b",", 2 * _LONGEST)]
@@ -111,7 +133,7 @@ class Signature:
         if settings.timestamp_header:
             timestamp = _first(evidence.header(settings.timestamp_header))
         elif settings.timestamp_field:
-            timestamp = (evidence.field(settings.timestamp_field) or "").encode()
+            timestamp = (evidence.field(settings.timestamp_field) or "").encode("utf-8", "replace")
         return Found(
             tuple(signatures), Stamp(timestamp, _first(evidence.header(settings.id_header)))
         )
@@ -136,10 +158,14 @@ class Signature:
             )
         return ""
 
-    def _fault_of_body_hash(self, evidence: Evidence) -> str:
+    def _fault_of_body(self, evidence: Evidence) -> str:
+        """Why the signature does not cover the body, where it is not signed byte for byte."""
         name = self._settings.body_hash_parameter
         given = [value for key, value in evidence.query if key == name] if name else []
-        if not given or evidence.form:
+        if not given:
+            by_fields = "sorted_fields" in self._message.pieces and "body" not in self.covers
+            if by_fields and evidence.body and evidence.form is None:
+                return "its body is no form whose fields are signed"
             return ""
         right = hashlib.sha256(evidence.body).hexdigest().encode()
         if hmac.compare_digest(given[0].encode("utf-8", "replace").lower(), right):
@@ -204,9 +230,12 @@ def _decoded(word: bytes, encoding: str) -> bytes | None:
         if encoding == "hex":
             return binascii.unhexlify(word)
         # Padding is left out by some.
-        return base64.b64decode(word + b"=" * (-len(word) % 4), validate=True)
+        bare = word.rstrip(b"=")
+        decoded = base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
+    # Base64 leaves bits over: written in another way, it would not be known when it comes again.
+    return decoded if base64.b64encode(decoded).rstrip(b"=") == bare else None
 
 
 def _first(values: Sequence[bytes]) -> bytes:
@@ -217,7 +246,8 @@ def _seconds(text: bytes, unit: str) -> float | None:
     """A time in seconds since 1970; None if it is not written as one."""
     try:
         if unit == "iso":
-            return datetime.fromisoformat(text.decode("ascii")).astimezone().timestamp()
+            moment = datetime.fromisoformat(text.decode("ascii"))
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         if not text.isdigit() or len(text) > 20:
             return None
         return int(text) / (1000 if unit == "ms" else 1)

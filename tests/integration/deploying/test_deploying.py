@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from tests.integration.deploying.site import Site, wait_until
+from tests.integration.deploying.site import Site
+from tests.integration.waiting import wait_until
 
 NOBODY = "http://127.0.0.1:9/health"
 

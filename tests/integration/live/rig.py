@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from leadkeep.cli import main
 from leadkeep.supervisor.presence import SupervisorState, read_state
 from tests.integration.intake.rig import Answer, Client, request
-from tests.integration.supervisor.conftest import free_port, wait_until
+from tests.integration.waiting import free_port, wait_until
 
 LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.intake.rig import request
 from tests.integration.live.rig import Script, Served
-from tests.integration.supervisor.conftest import wait_until
+from tests.integration.waiting import wait_until
 
 QUEUED = "Lead queued for processing"
 

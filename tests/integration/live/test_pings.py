@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.integration.intake.rig import request
 from tests.integration.live.rig import Script, Served, a_brain
-from tests.integration.supervisor.conftest import wait_until
+from tests.integration.waiting import wait_until
 
 NO_BID = """
 [sources.vendor.no_bid]

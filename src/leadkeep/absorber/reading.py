@@ -79,7 +79,8 @@ class LeadMaker:
         vendor = self._vendors.get(record.source)
         likeness = None
         if vendor is not None:
-            route, likeness = vendor.judge(record, route, facts)
+            route, proof = vendor.route(record, route, facts)
+            likeness = vendor.likeness(record, route, proof)
         return NewLead(
             record=record,
             position=position,

@@ -107,15 +107,22 @@ def find_facts(*trees: Tree) -> Facts:
                 if text:
                     found[fact] = (rank, text)
         if depth < _DEEPEST:
-            # Every value comes by here: types are looked at by identity, the commonest first.
-            for value in part.values():
-                kind = type(value)
-                if kind is str:
-                    if value[:1] in _OPENING:
-                        parts.append((value, depth + 1))
-                elif kind is dict or (kind is list and depth <= _DEEPEST_LIST):
-                    parts.append((value, depth + 1))
+            parts.extend(_parts_of(part, depth))
     return _facts(found) if found else NO_FACTS
+
+
+def _parts_of(part: dict[str, Tree], depth: int) -> list[tuple[Tree, int]]:
+    """What may say something within a part. Every value of every lead comes by here."""
+    lists = depth <= _DEEPEST_LIST
+    return [
+        (value, depth + 1)
+        for value in part.values()
+        if (
+            value[:1] in _OPENING
+            if isinstance(value, str)
+            else isinstance(value, dict) or (lists and isinstance(value, list))
+        )
+    ]
 
 
 def _facts(found: Mapping[str, tuple[int, str]]) -> Facts:

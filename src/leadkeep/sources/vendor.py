@@ -8,6 +8,7 @@ from leadkeep.settings.model import Settings, SourceSettings
 from leadkeep.sources.likeness import likeness_of
 from leadkeep.sources.routes import Route
 from leadkeep.sources.verification.evidence import evidence_of
+from leadkeep.sources.verification.signature import Proof
 from leadkeep.sources.verification.verifier import NOT_PROVED, Verifier
 from leadkeep.states import Disposition
 
@@ -33,27 +34,32 @@ class Vendor:
         self._duplicates = settings.duplicates
         self._holds_tests = settings.test_leads == "hold"
 
-    def judge(self, record: Record, route: Route, facts: Facts) -> tuple[Route, Likeness | None]:
-        """Where a lead goes, and by what it is compared with earlier ones.
+    def route(self, record: Record, route: Route, facts: Facts) -> tuple[Route, Proof | None]:
+        """Where a lead goes, and what its signature has proved.
 
-        It goes as routed, or is held if it proves nothing or is only a test. It is compared by
-        nothing (None) if it is held, or was pushed: a program that pushes the same twice means it.
+        It goes as routed, or is held if it proves nothing or is only a test.
         """
         if route.disposition is not Disposition.ROUTED:
             return route, None
+        proof = None
         # A program of ours is let in by other means, and proves nothing.
-        pushed = int.__and__(record.flags, RecordFlag.PUSHED)
-        proved = (
-            self._verifier.prove(evidence_of(record)) if self._verifier and not pushed else None
-        )
-        if isinstance(proved, str):
-            why = f"{NOT_PROVED} {self._name}: {proved}"
-            return Route(Disposition.QUARANTINED, route.destinations, why), None
+        if self._verifier and not int.__and__(record.flags, RecordFlag.PUSHED):
+            proved = self._verifier.prove(evidence_of(record))
+            if isinstance(proved, str):
+                why = f"{NOT_PROVED} {self._name}: {proved}"
+                return Route(Disposition.QUARANTINED, route.destinations, why), None
+            proof = proved
         if facts.is_test and self._holds_tests:
-            return Route(Disposition.ROUTED, route.destinations, TEST_LEAD), None
-        if pushed or route.hold_reason:
-            return route, None
-        return route, likeness_of(record, route.destinations, self._duplicates, proved)
+            return Route(Disposition.ROUTED, route.destinations, TEST_LEAD), proof
+        return route, proof
+
+    def likeness(self, record: Record, route: Route, proof: Proof | None) -> Likeness | None:
+        """By what a lead is compared with earlier ones; None: by nothing."""
+        if route.disposition is not Disposition.ROUTED or route.hold_reason:
+            return None
+        if int.__and__(record.flags, RecordFlag.PUSHED):
+            return None  # a program that pushes the same twice means it
+        return likeness_of(record, route.destinations, self._duplicates, proof)
 
 
 def vendors_of(settings: Settings) -> Mapping[str, Vendor]:

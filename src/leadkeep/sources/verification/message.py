@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from leadkeep.errors import SettingsError
 from leadkeep.sources.verification.evidence import Evidence
@@ -13,7 +14,7 @@ _PIECE = re.compile(r"\{(\w+)\}")
 _DECODED = re.compile(rb"%(?:3a|2f|3f|40|21|24|27|28|29|2a|2c|3b)", re.IGNORECASE)
 
 
-class Stamp(NamedTuple):
+class Stamp(msgspec.Struct, frozen=True, gc=False):
     """What a vendor sends beside a signature, as it was sent."""
 
     timestamp: bytes = b""

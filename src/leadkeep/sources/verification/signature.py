@@ -6,7 +6,8 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+
+import msgspec
 
 from leadkeep.errors import SettingsError
 from leadkeep.settings.verification import SignatureSettings
@@ -20,7 +21,7 @@ _Fits = Callable[[bytes, bytes], bool]
 """Takes a message and a signature."""
 
 
-class Proof(NamedTuple):
+class Proof(msgspec.Struct, frozen=True, gc=False):
     """What a signature that fits has proved: by this, a request that comes again is known."""
 
     signed: bytes
@@ -29,7 +30,7 @@ class Proof(NamedTuple):
     """As vendors write it into the header: hex in small letters, or Base64 without its padding."""
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What the request says of its signature."""
 
     signatures: tuple[bytes, ...]
@@ -98,7 +99,7 @@ class Signature:
         is_hex = self._settings.encoding == "hex"
         written = signature.hex().encode() if is_hex else base64.b64encode(signature).rstrip(b"=")
         if "timestamp" in self.covers:
-            message = self._message.of(evidence, stamp._replace(timestamp=b""))
+            message = self._message.of(evidence, Stamp(message_id=stamp.message_id))
         return Proof(message, written)
 
     def _find(self, evidence: Evidence) -> Found | str:
@@ -126,7 +127,7 @@ class Signature:
         signatures = [
             decoded
             for word in written[:_SIGNATURES_MAX]
-            if (decoded := _decoded(word, settings.encoding)) is not None
+            if (decoded := _decoded(word, settings.encoding, exactly=True)) is not None
         ]
         if not signatures:
             return f"its {settings.header} header is not written as a signature of this vendor"
@@ -190,10 +191,15 @@ def _fitting(secret: str, settings: SignatureSettings, key: str) -> _Fits:
         )
     if settings.algorithm == "ed25519":
         return _fitting_public_key(raw, key)
-    digest = settings.algorithm.removeprefix("hmac-")
-    return lambda message, signature: hmac.compare_digest(
-        hmac.digest(raw, message, digest), signature
-    )
+    # The key's part of the work is done once; a copy goes on from there, at a third of the price.
+    keyed = hmac.new(raw, digestmod=settings.algorithm.removeprefix("hmac-"))
+
+    def fits(message: bytes, signature: bytes) -> bool:
+        made = keyed.copy()
+        made.update(message)
+        return hmac.compare_digest(made.digest(), signature)
+
+    return fits
 
 
 def _fitting_public_key(raw: bytes, key: str) -> _Fits:
@@ -221,8 +227,13 @@ def _fitting_public_key(raw: bytes, key: str) -> _Fits:
     return fits
 
 
-def _decoded(word: bytes, encoding: str) -> bytes | None:
-    """The bytes that a text stands for; None if it is not written so."""
+def _decoded(word: bytes, encoding: str, *, exactly: bool = False) -> bytes | None:
+    """The bytes that a text stands for; None if it is not written so.
+
+    Args:
+        exactly: Base64 leaves bits over; they must be none. Written with others, a signature would
+            not be known when it comes again.
+    """
     word = word.strip()
     if len(word) > _LONGEST:
         return None
@@ -234,8 +245,7 @@ def _decoded(word: bytes, encoding: str) -> bytes | None:
         decoded = base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
-    # Base64 leaves bits over: written in another way, it would not be known when it comes again.
-    return decoded if base64.b64encode(decoded).rstrip(b"=") == bare else None
+    return decoded if not exactly or base64.b64encode(decoded).rstrip(b"=") == bare else None
 
 
 def _first(values: Sequence[bytes]) -> bytes:

@@ -26,7 +26,6 @@ from leadkeep.store.sqlite import ordering
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 from leadkeep.store.sqlite.likening import Kin, kin_of
 from leadkeep.store.sqlite.pinging import ping_row
-from leadkeep.store.sqlite.settling_copies import held_because, replay_held_because
 
 _KINDS = {
     RecordKind.PROBE: "probe",
@@ -290,8 +289,7 @@ def _delivery_values(
         status, due_at_ms = _start(lead, now_ms)
         why = lead.hold_reason
         if like.copy_of is not None:
-            because = replay_held_because if like.replayed else held_because
-            status, due_at_ms, why = _HELD, None, because(like.copy_of.lead_number)
+            status, due_at_ms, why = _HELD, None, like.held_because
         for destination in lead.destinations or nowhere:
             values += (row, destination, status, due_at_ms, why, now_ms, now_ms)
     return values

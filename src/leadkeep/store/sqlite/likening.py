@@ -12,6 +12,7 @@ import apsw
 
 from leadkeep.models import OTHER_BITS, NewLead
 from leadkeep.store.sqlite.connections import SQL, Bindings
+from leadkeep.store.sqlite.settling_copies import held_because, replay_held_because
 
 
 class Original(NamedTuple):
@@ -29,6 +30,14 @@ class Kin(NamedTuple):
     """Row of the latest earlier lead of that person."""
     replayed: bool = False
     """It differs from what it is a copy of in what its signature does not cover."""
+
+    @property
+    def held_because(self) -> str:
+        """The reason for which it waits; empty: it is no copy."""
+        if self.copy_of is None:
+            return ""
+        because = replay_held_because if self.replayed else held_because
+        return because(self.copy_of.lead_number)
 
 
 class _Earlier(NamedTuple):

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from leadkeep.settings.presets import presets
@@ -256,6 +256,7 @@ def test_every_preset_that_signs_is_here() -> None:
 @pytest.mark.parametrize("name", WAYS)
 @settings(max_examples=30, deadline=None)
 @given(request=_requests)
+@example(request=Request(body=b"\xef\xbb\xbf \t{}\r\n\x00 \n"))
 def test_what_was_signed_is_proved(name: str, request: Request) -> None:
     assume(name != "twilio" or b"bodySHA256" not in request.target)
     assert _fault(name, request, WAYS[name].make(WAYS[name].message(request))) == ""
@@ -361,6 +362,22 @@ def test_a_signature_written_in_another_way_is_none() -> None:
 
     assert fault(written) == fault(written.rstrip("=")) == ""
     assert "not written as a signature" in fault(twin)
+
+
+def test_a_secret_is_read_as_the_vendors_package_reads_it(tmp_path: Path) -> None:
+    secret = "aGVsbG8gd29ybGR="  # Base64 with a bit over
+    checked = Verifier("vendor", source(tmp_path, _of_preset("standard-webhooks", secret=secret)))
+    request = Request(body=b"{}")
+    message = b"msg_1.%d.{}" % NOW_SECONDS
+    made = hmac.new(base64.b64decode(secret), message, hashlib.sha256).digest()
+    evidence = Evidence(
+        method="POST",
+        target=b"/",
+        headers=_standard(request, made, b"v1"),
+        body=b"{}",
+        received_at_us=NOW_SECONDS * 10**6,
+    )
+    assert checked.fault(evidence) == ""
 
 
 @pytest.mark.parametrize(

@@ -103,10 +103,10 @@ def list_(ctx: click.Context, *, all_: bool, as_json: bool) -> None:
 def cat(
     ctx: click.Context, *, segment: UUID | None, lead: str | None, body: str, _json: bool
 ) -> None:
-    """Print records as JSON lines, exactly as they came: personal data, and any secret in it.
+    """Print records as JSON lines, exactly as they came.
 
-    Headers and target are text in which each character stands for one byte
-    (Latin-1). Exit code 3 if a segment could not be read.
+    That is personal data, with any secret in it. Headers and target are text in which each
+    character stands for one byte (Latin-1). Exit code 3 if a segment could not be read.
     """
     survey = _survey(ctx.obj)
     wanted = _lead_filter(lead)

@@ -3,7 +3,13 @@
 Everything here is a value. Whoever uses one imports it from here, wherever it is defined below.
 """
 
-from leadkeep.models.absorbing import AbsorbBatch, AbsorbReport, NewLead, SegmentProgress
+from leadkeep.models.absorbing import (
+    REFUSED_BY_STORE,
+    AbsorbBatch,
+    AbsorbReport,
+    NewLead,
+    SegmentProgress,
+)
 from leadkeep.models.delivering import Claim, CopiesSettled, Outcome, Recorded, SetAside
 from leadkeep.models.leads import NO_FACTS, OTHER_BITS, Contact, Facts, LeadOrder, Likeness
 from leadkeep.models.looking import (
@@ -29,6 +35,7 @@ from leadkeep.models.steering import (
 __all__ = [
     "NO_FACTS",
     "OTHER_BITS",
+    "REFUSED_BY_STORE",
     "AbsorbBatch",
     "AbsorbReport",
     "AtStake",

@@ -8,6 +8,10 @@ from leadkeep.models.leads import NO_FACTS, Contact, Facts, LeadOrder, Likeness
 from leadkeep.models.records import Position, Record
 from leadkeep.states import Disposition
 
+REFUSED_BY_STORE = "the store refused it"
+"""How the reason begins for which a lead is held that the store takes in no other form. Of its
+request, target, headers and body are exact; the rest may have been made harmless."""
+
 
 class NewLead(msgspec.Struct, frozen=True, gc=False):
     """A record on its way into the store, with what absorbing found out."""

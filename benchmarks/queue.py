@@ -1,12 +1,15 @@
 """How fast leads get from the journal to the store, and from there to a destination.
 
 `bin/benchmark queue [--leads 100000] [--json FILE]`: absorbing with and without phone
-numbers that need normalising, draining a backlog to a destination on loopback beside what the bare
+numbers that need normalising, and of a vendor that signs (each lead read, verified and compared
+with earlier ones), draining a backlog to a destination on loopback beside what the bare
 HTTP client posts in the same run, and the memory of an idle installation.
 """
 
 import argparse
 import contextlib
+import hashlib
+import hmac
 import subprocess
 import sys
 import tempfile
@@ -42,12 +45,35 @@ GROUP = 64
 CONCURRENCY = 16
 SAMPLE_PHONE = "6145550142"
 FIRST_NUMBER = 1_790_000_000_000
+SECRET = "a secret of the vendor and this door"
+HEADERS = b"Host: door.example\r\nContent-Type: application/json\r\n"
 
 
 def settings_in(folder: Path, destination: str | None = None) -> Settings:
     """An installation in `folder`."""
     flags: dict[str, object] = {"data": str(folder), "forward_to": destination}
     return load(config=None, environ={}, flags=flags, cwd=folder)
+
+
+def signing_vendor_in(folder: Path) -> Settings:
+    """An installation whose leads are signed, and compared with earlier ones."""
+    config = folder / "leadkeep.toml"
+    config.write_text(
+        f'data = "{folder}"\n[destinations.default]\nurl = "http://127.0.0.1:9/in"\n'
+        f'[sources.default]\npaths = ["*"]\npreset = "github"\nsecrets = "{SECRET}"\n'
+    )
+    return load(config=config, environ={}, flags={}, cwd=folder)
+
+
+def unsigned(_body: bytes) -> bytes:
+    """Headers of a vendor that signs nothing."""
+    return HEADERS
+
+
+def signed(body: bytes) -> bytes:
+    """Headers of a vendor that signs the body."""
+    made = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    return HEADERS + f"X-Hub-Signature-256: sha256={made}\r\n".encode()
 
 
 def ten_digits(number: int) -> str:
@@ -61,17 +87,25 @@ def written_out(number: int) -> str:
     return f"+1 ({digits[:3]}) {digits[3:6]}-{digits[6:]}"
 
 
-def fill_journal(settings: Settings, leads: int, phone: Callable[[int], str]) -> None:
+def fill_journal(
+    settings: Settings,
+    leads: int,
+    phone: Callable[[int], str],
+    headers: Callable[[bytes], bytes] = unsigned,
+) -> None:
     """Accept `leads` leads, as the door would; each has a phone number of its own."""
     clock = SystemClock()
     ids = LeadIds(clock)
     before, after = (part.encode() for part in LEAD.split(SAMPLE_PHONE))
-    headers = b"Host: door.example\r\nContent-Type: application/json\r\n"
     journal = DiskJournal(
         settings.journal_folders[0], segment_bytes=settings.journal.segment_bytes, clock=clock
     )
     for first in range(0, leads, GROUP):
         now_us = clock.now_us()
+        bodies = {
+            number: before + phone(number).encode() + after
+            for number in range(first, min(first + GROUP, leads))
+        }
         journal.commit(
             [
                 encode_lead(
@@ -83,11 +117,11 @@ def fill_journal(settings: Settings, leads: int, phone: Callable[[int], str]) ->
                     b"203.0.113.24",
                     b"POST",
                     b"/hooks/lqf",
-                    headers,
-                    before + phone(number).encode() + after,
+                    headers(body),
+                    body,
                     200,
                 )
-                for number in range(first, min(first + GROUP, leads))
+                for number, body in bodies.items()
             ]
         )
     journal.close()
@@ -108,6 +142,15 @@ def absorb_rate(scratch: Path, leads: int, phone: Callable[[int], str]) -> float
     """Leads per second from journal to store."""
     settings = settings_in(Path(tempfile.mkdtemp(dir=scratch)))
     fill_journal(settings, leads, phone)
+    absorbed, seconds = uvloop.run(absorb(settings))
+    assert absorbed == leads
+    return leads / seconds
+
+
+def absorb_rate_of_signing_vendor(scratch: Path, leads: int) -> float:
+    """The same where each lead is verified, and looked for among the earlier ones."""
+    settings = signing_vendor_in(Path(tempfile.mkdtemp(dir=scratch)))
+    fill_journal(settings, leads, ten_digits, signed)
     absorbed, seconds = uvloop.run(absorb(settings))
     assert absorbed == leads
     return leads / seconds
@@ -160,6 +203,9 @@ def main() -> None:
         figures = {
             "absorb, ten-digit phones, leads/s": absorb_rate(folder, asked.leads, ten_digits),
             "absorb, phones to normalise, leads/s": absorb_rate(folder, asked.leads, written_out),
+            "absorb, verified and compared, leads/s": absorb_rate_of_signing_vendor(
+                folder, asked.leads
+            ),
         }
         with sink_running() as sink:
             bare_before = bare_client_rate(sink, asked.leads // 4)

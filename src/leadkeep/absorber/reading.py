@@ -85,8 +85,9 @@ class LeadMaker:
             if parted is not WHOLE:
                 contact, facts = seen_whole(parted, contact, facts)
                 splits = vendor.splits(parted)
-            route = vendor.whole(vendor.route(record, route, facts), parted)
-            likeness = vendor.likeness(record, route)
+            route, proof = vendor.route(record, route, facts)
+            route = vendor.whole(route, parted)
+            likeness = vendor.likeness(record, route, proof)
         return NewLead(
             record=record,
             position=position,

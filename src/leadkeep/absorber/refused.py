@@ -13,6 +13,7 @@ import structlog
 from leadkeep.absorber import metrics
 from leadkeep.errors import RecordRefused
 from leadkeep.models import (
+    REFUSED_BY_STORE,
     AbsorbBatch,
     AbsorbReport,
     Contact,
@@ -25,10 +26,6 @@ from leadkeep.states import Disposition
 from leadkeep.store.base import Store
 
 _log = structlog.get_logger("leadkeep.absorber")
-
-REFUSED = "the store refused it"
-"""How the reason begins for which such a lead is held. Of its request, target, headers and body are
-exact; the rest may have been made harmless."""
 
 _TEXT_LONGEST = 200
 _ODD = re.compile(r"[^\x20-\x7e]")
@@ -153,7 +150,7 @@ def _plain(lead: NewLead, reason: RecordRefused) -> NewLead:
     return msgspec.structs.replace(
         lead,
         disposition=Disposition.QUARANTINED,
-        hold_reason=f"{REFUSED}: {_ascii(str(reason))}",
+        hold_reason=f"{REFUSED_BY_STORE}: {_ascii(str(reason))}",
         contact=Contact(),
         payload_text=_hex(lead.record.body),
         order=None,

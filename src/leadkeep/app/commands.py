@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
-    adopt_unrouted,
     archive,
     doorbell,
     journal_readers,

@@ -158,7 +158,7 @@ def make_absorber(
 ) -> Absorber:
     """The absorber; of the installation's own journals and archive unless others are given."""
     from leadkeep.absorber.absorber import Absorber
-    from leadkeep.journal.archive import ArchiveReader
+    from leadkeep.journal.archivereader import ArchiveReader
     from leadkeep.sources.contact import ContactReader
     from leadkeep.sources.order import OrderReader
     from leadkeep.sources.routes import SourceTable
@@ -294,28 +294,3 @@ def make_health_checks(settings: Settings) -> dict[str, HealthCheck]:
         for name, chosen in settings.destinations.items()
         if (url := chosen.breaker.health_url)
     }
-
-
-async def adopt_unrouted(settings: Settings, store: Store) -> None:
-    """Leads that came while there was no destination go to those that there are now."""
-    adopted = 0
-    if any(source.destinations or source.routes for source in settings.sources.values()):
-        adopted = await _route_unrouted(settings, store)
-    elif settings.destinations:
-        while some := await store.adopt_unrouted([*settings.destinations]):
-            adopted += some
-    if adopted:
-        log.info("leads that waited for a destination are on their way", leads=adopted)
-
-
-async def _route_unrouted(settings: Settings, store: Store) -> int:
-    """The same where sources say which leads go where; one held by a person waits for a person."""
-    from leadkeep.delivery.rerouting import Rerouter
-    from leadkeep.models import Selection
-    from leadkeep.sources.routing import Router
-    from leadkeep.states import Status
-
-    # Only what came so is pending without a destination.
-    waiting = Selection(statuses=(Status.PENDING,), destinations=("",))
-    rerouter = Rerouter(store, Router.of(settings), actor="leadkeep")
-    return (await rerouter.reroute(waiting)).leads if settings.destinations else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from leadkeep.app.store import existing_store
@@ -49,6 +51,9 @@ async def preview(settings: Settings, ref: str, destination: str) -> Preview:
         if store is None:
             raise NotFound(f"no lead has the id or number {ref}", hint="There is no store yet.")
         claim = _claim(await store.lead(ref), destination)
+        switched = (await store.switched_urls()).get(destination)
+    if switched is not None:
+        chosen = replace(chosen, url=switched.url)
     transform = Transform.of(destination, chosen)
     is_http = chosen.url.startswith(("http://", "https://"))
     head, body, why = b"", b"", ""
@@ -69,12 +74,12 @@ def _claim(lead: LeadView, destination: str) -> Claim:
     """As its next attempt would have it; of a request that is split, as that of its first lead."""
     there = [view for view in lead.deliveries if view.destination == destination]
     part = min((view.part for view in there or lead.deliveries), default=0)
-    tries = [view.attempts for view in there if view.part == part]
+    there = [view for view in there if view.part == part]
     return Claim(
         delivery_id=-1,  # 0 would be a ping
         fence=0,
         destination=destination,
-        attempt=max(tries, default=0) + 1,
+        attempt=max((view.attempts for view in there), default=0) + 1,
         first_attempt_at_ms=None,
         lead_id=lead.lead_id,
         lead_number=lead.lead_number,
@@ -84,6 +89,7 @@ def _claim(lead: LeadView, destination: str) -> Claim:
         target=lead.target,
         headers=headers_for_json(lead.headers) if part else lead.headers,
         body=lead.parts[part - 1].body if part else lead.body,
+        out_of_order=next((view.out_of_order for view in there), ""),
         part=part,
         parts=len(lead.parts) if part else 0,
     )

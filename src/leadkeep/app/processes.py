@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
-    adopt_unrouted,
     answers_at_once,
     doorbell,
     journal_writers,

@@ -15,31 +15,44 @@ from leadkeep.cli.options import adopt, asked_for_debug, common_options
 from leadkeep.cli.render import tell
 from leadkeep.errors import LeadkeepError
 
-COMMANDS = {
-    "serve": "leadkeep.cli.serve:serve",
-    "intake": "leadkeep.cli.serve:intake",
-    "worker": "leadkeep.cli.serve:worker",
-    "check": "leadkeep.cli.config:check",
-    "config": "leadkeep.cli.config:config",
-    "migrate": "leadkeep.cli.config:migrate",
-    "status": "leadkeep.cli.status:status",
-    "ledger": "leadkeep.cli.ledger:ledger",
-    "process-queue": "leadkeep.cli.queue:process_queue",
-    "leads": "leadkeep.cli.leads:leads",
-    "sources": "leadkeep.cli.sources:sources",
-    "hold": "leadkeep.cli.destinations:hold",
-    "resume": "leadkeep.cli.destinations:resume",
-    "deploy": "leadkeep.cli.deploy:deploy",
-    "pings": "leadkeep.cli.pings:pings",
-    "push": "leadkeep.cli.push:push",
-    "journal": "leadkeep.cli.journal:journal",
-    "backup": "leadkeep.cli.backup:backup",
-    "restore": "leadkeep.cli.restore:restore",
-    "verify": "leadkeep.cli.backup:verify",
-    "rebuild": "leadkeep.cli.restore:rebuild",
-    "sql": "leadkeep.cli.sql:sql",
-    "shell": "leadkeep.cli.shell:shell",
+_SECTIONS = {
+    "Run": {
+        "serve": "leadkeep.cli.serve:serve",
+        "check": "leadkeep.cli.config:check",
+        "config": "leadkeep.cli.config:config",
+        "migrate": "leadkeep.cli.config:migrate",
+        "process-queue": "leadkeep.cli.queue:process_queue",
+        "intake": "leadkeep.cli.serve:intake",
+        "worker": "leadkeep.cli.serve:worker",
+    },
+    "Look and decide": {
+        "status": "leadkeep.cli.status:status",
+        "ledger": "leadkeep.cli.ledger:ledger",
+        "leads": "leadkeep.cli.leads:leads",
+        "pings": "leadkeep.cli.pings:pings",
+        "sources": "leadkeep.cli.sources:sources",
+        "sql": "leadkeep.cli.sql:sql",
+    },
+    "Destinations": {
+        "hold": "leadkeep.cli.destinations:hold",
+        "resume": "leadkeep.cli.destinations:resume",
+        "deploy": "leadkeep.cli.deploy:deploy",
+    },
+    "Keep and recover": {
+        "backup": "leadkeep.cli.backup:backup",
+        "verify": "leadkeep.cli.backup:verify",
+        "restore": "leadkeep.cli.restore:restore",
+        "rebuild": "leadkeep.cli.restore:rebuild",
+        "journal": "leadkeep.cli.journal:journal",
+    },
+    "From a program": {
+        "push": "leadkeep.cli.push:push",
+        "shell": "leadkeep.cli.shell:shell",
+    },
 }
+"""heading → command → where it is"""
+
+COMMANDS = {name: home for section in _SECTIONS.values() for name, home in section.items()}
 """command → where it is"""
 
 
@@ -59,6 +72,20 @@ class _Commands(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return adopt(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands under their headings."""
+        widest = max(map(len, COMMANDS))
+        room = formatter.width - 6 - widest
+        for heading, section in _SECTIONS.items():
+            commands = ((name, self.get_command(ctx, name)) for name in section)
+            rows = [
+                (name.ljust(widest), command.get_short_help_str(room))
+                for name, command in commands
+                if command is not None and not command.hidden
+            ]
+            with formatter.section(heading):
+                formatter.write_dl(rows, col_spacing=2)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; the boundary where errors become words."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leadkeep.cli.exits import Exit
-from leadkeep.cli.options import command_line
+from leadkeep.cli.options import command_line, json_option
 from leadkeep.cli.progress import progress_shown
 from leadkeep.cli.render import console, count, say, show_json
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 50
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 folder = click.Path(path_type=Path, file_okay=False)
 
 _CRON = """\b
@@ -39,11 +38,12 @@ From cron, every night:
 @json_option
 @click.pass_context
 def backup(ctx: click.Context, directory: Path, since: Path | None, as_json: bool) -> None:
-    """Copy everything that must last into a new DIRECTORY, and read it back.
+    """Copy everything that must last into a new DIRECTORY.
 
-    Works beside a running `serve`, and nobody waits for it. Every lead acknowledged before it began
-    is in the backup. DIRECTORY has its name only once all of it was compared. Exit code 3: the
-    backup was made, and something was wrong with the installation before.
+    It is read back. Works beside a running `serve`, and nobody waits for it. Every lead
+    acknowledged before it began is in the backup. DIRECTORY has its name only once all of it was
+    compared. Exit code 3: the backup was made, and something was wrong with the installation
+    before.
     """
     from leadkeep.app.recovery import back_up
 
@@ -72,11 +72,11 @@ def _tell_backup(done: "BackedUp") -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, directory: Path | None, as_json: bool) -> None:
-    """Compare every lead in journals and archive with the store, byte for byte.
+    """Compare every lead with the store, byte for byte.
 
-    Of the installation, beside a running `serve` too; with a DIRECTORY, of that backup, whose files
-    are compared with its manifest first. Changes nothing. Exit code 3: something is wrong; each
-    finding says what to do.
+    Every lead in journals and archive: of the installation, beside a running `serve` too; with a
+    DIRECTORY, of that backup, whose files are compared with its manifest first. Changes nothing.
+    Exit code 3: something is wrong; each finding says what to do.
     """
     from leadkeep.app import recovery
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from leadkeep.cli.exits import Exit
-from leadkeep.cli.options import load, without_settings
+from leadkeep.cli.groups import InOrder
+from leadkeep.cli.options import json_option, load, without_settings
 from leadkeep.cli.render import Column, show_json, show_table, tell
 from leadkeep.cli.serve import shown_url
 from leadkeep.cli.store import opened
@@ -17,15 +18,13 @@ from leadkeep.settings.model import Settings
 if TYPE_CHECKING:
     from leadkeep.store.sqlite.migrations import MigrationStatus
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.command("check")
 @json_option
 @click.pass_context
 @without_settings
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Validate the configuration without starting anything.
+    """Check the configuration, and start nothing.
 
     Exit code 0: it is right. 1: it is not; every wrong key is named with its value and what is
     allowed.
@@ -68,7 +67,7 @@ def _summary(settings: Settings) -> dict[str, Sequence[str]]:
     }
 
 
-@click.group("config")
+@click.group("config", cls=InOrder)
 def config() -> None:
     """Show the configuration, and what it may be."""
 
@@ -77,9 +76,10 @@ def config() -> None:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, as_json: bool) -> None:
-    """Print every setting with its value and where it came from; secrets are masked.
+    """Print every setting, its value and where it came from.
 
-    Where a deployment has switched a destination to another address, that is told too.
+    Secrets are masked. Where a deployment has switched a destination to another address, that is
+    told too.
     """
     from leadkeep.settings.describe import shown
 
@@ -132,7 +132,7 @@ def reference() -> None:
 @config.command("example")
 @without_settings
 def example() -> None:
-    """Print a configuration file with every setting at its default."""
+    """Print a file with every setting at its default."""
     from leadkeep.settings.describe import example as file
 
     click.echo(file(), nl=False)
@@ -143,9 +143,9 @@ def example() -> None:
 @json_option
 @click.pass_context
 def migrate(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
-    """Bring the store's schema up to date, making the store if there is none.
+    """Bring the store's schema up to date.
 
-    `leadkeep serve` does this by itself when it starts.
+    If there is no store, one is made. `leadkeep serve` does this by itself when it starts.
     """
     settings: Settings = ctx.obj
     steps = _migrations_left(settings) if dry_run else _migrate(settings)

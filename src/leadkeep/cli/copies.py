@@ -5,19 +5,18 @@ import asyncio
 import click
 
 from leadkeep.cli.deciding import actor
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import count, show_json
 from leadkeep.errors import NotFound
 from leadkeep.settings.model import Settings
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.command("deliver-anyway")
 @click.argument("refs", nargs=-1, required=True, metavar="REF...")
-@_json
+@json_option
 @click.pass_context
 def deliver_anyway(ctx: click.Context, refs: tuple[str, ...], as_json: bool) -> None:
-    """Deliver leads that repeat an earlier one, as leads of their own.
+    """Deliver leads that repeat an earlier one all the same.
 
     It stays visible which lead they repeat.
     """
@@ -26,10 +25,13 @@ def deliver_anyway(ctx: click.Context, refs: tuple[str, ...], as_json: bool) -> 
 
 @click.command("unlink")
 @click.argument("refs", nargs=-1, required=True, metavar="REF...")
-@_json
+@json_option
 @click.pass_context
 def unlink(ctx: click.Context, refs: tuple[str, ...], as_json: bool) -> None:
-    """Say that leads repeat no other: the link is taken away, and they are delivered."""
+    """Say that leads repeat no other, and deliver them.
+
+    The link to the earlier lead is taken away.
+    """
     _go(ctx.obj, refs, unlink=True, as_json=as_json)
 
 

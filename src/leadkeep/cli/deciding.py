@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import count, say, show_json
 from leadkeep.cli.selecting import selection_options
 from leadkeep.errors import LeadkeepError, NotFound, UsageError
@@ -32,7 +33,7 @@ class _Wording(NamedTuple):
 
 _WORDS = {
     Verb.RETRY: _Wording(
-        "Try deliveries again at once: pending, failed or cancelled ones.",
+        "Try pending, failed or cancelled deliveries again at once.",
         "due at once",
         "Try {what} again? A destination that has a lead without having confirmed it gets it "
         "again, with the same Idempotency-Key.",
@@ -75,7 +76,7 @@ def decision(verb: Verb) -> click.Command:
     @click.option("--reason", default="", metavar="TEXT", help="Why; shown beside the delivery.")
     @click.option("--dry-run", is_flag=True, help="Say how many it concerns and change nothing.")
     @click.option("--yes", is_flag=True, help="Do not ask.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @json_option
     @click.pass_context
     def command(
         ctx: click.Context,

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leadkeep.cli.deciding import actor
-from leadkeep.cli.deploy_options import BEGIN_OPTIONS, END_OPTIONS, json_option, with_options
+from leadkeep.cli.deploy_options import BEGIN_OPTIONS, END_OPTIONS, with_options
 from leadkeep.cli.deploy_words import COLUMNS, report, row_of, span, still_held
 from leadkeep.cli.exits import Exit
+from leadkeep.cli.groups import InOrder
+from leadkeep.cli.options import json_option
 from leadkeep.cli.passing import Signals, run_passing
 from leadkeep.cli.render import (
     count,
@@ -48,7 +50,7 @@ did not take leads in time, or the deployment was not in force any more. 126, 12
 cannot be run. 128 and the number of a signal: stopped by it."""
 
 
-class _Deploy(click.Group):
+class _Deploy(InOrder):
     """Takes `deploy --destination …` for `deploy run --destination …`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -60,10 +62,10 @@ class _Deploy(click.Group):
 
 @click.group("deploy", cls=_Deploy, epilog=_GROUP_EPILOG)
 def deploy() -> None:
-    """Deploy the application behind a destination without a lead being tried at it meanwhile.
+    """Deploy the application behind a destination.
 
-    Leads are taken as before and wait. Once the application is back it gets one lead, the canary;
-    if it confirms that one it gets all others, slowly at first.
+    No lead is tried at it meanwhile: leads are taken as before and wait. Once the application is
+    back it gets one lead, the canary; if it confirms that one it gets all others, slowly at first.
     """
 
 
@@ -74,7 +76,7 @@ def deploy() -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.pass_context
 def run(ctx: click.Context, /, *, command: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Hold, run COMMAND, and deliver again once the application has taken a lead.
+    """Hold, run COMMAND, and deliver again once a lead is taken.
 
     In order: the destination is held; attempts under way end; COMMAND runs, its output and signals
     pass through; the application comes up; the canary is sent; leads are delivered. If the canary
@@ -102,9 +104,9 @@ def begin(
     note: str,
     as_json: bool,
 ) -> None:
-    """Begin a deployment: hold, and wait until attempts under way have ended. Prints its id.
+    """Begin a deployment: hold, and let attempts under way end.
 
-    `leadkeep deploy end` ends it. If nobody does, it is abandoned after --at-most.
+    Prints its id. `leadkeep deploy end` ends it. If nobody does, it is abandoned after --at-most.
     """
     settings: Settings = ctx.obj
     name = _name(settings, destination)
@@ -173,7 +175,7 @@ def end(
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, *, destination: str | None, limit: int, as_json: bool) -> None:
-    """Show deployments, newest first: who, when, how it ended, how many leads waited."""
+    """List deployments, newest first, with how each ended."""
 
     async def found() -> list[Deployment]:
         async with opened(ctx.obj) as store:

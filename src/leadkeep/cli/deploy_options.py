@@ -7,7 +7,6 @@ import click
 
 from leadkeep.cli.times import Span
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 BEGIN_OPTIONS = (
     click.option(
         "--destination",

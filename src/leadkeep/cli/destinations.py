@@ -5,13 +5,12 @@ import asyncio
 import click
 
 from leadkeep.cli.deciding import actor
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import local_time, say, show_json
 from leadkeep.cli.times import Span, Until
 from leadkeep.clock import SystemClock
 from leadkeep.errors import NotFound, UsageError
 from leadkeep.settings.model import Settings
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 _EPILOG = """\b
 While somebody works on the application, and no longer than two hours:
@@ -47,10 +46,11 @@ def hold(
     until_ms: int | None,
     as_json: bool,
 ) -> None:
-    """Let the leads of a DESTINATION wait, without using up tries, until it is resumed.
+    """Let the leads of a DESTINATION wait until it is resumed.
 
-    Leads are taken as before. Deliveries under way are finished. With --for or --until the hold
-    ends by itself; setting the clock of the machine meanwhile changes nothing about that.
+    Leads are taken as before, and no tries are used up. Deliveries under way are finished. With
+    --for or --until the hold ends by itself; setting the clock of the machine meanwhile changes
+    nothing about that.
     """
     if for_seconds is not None and until_ms is not None:
         raise UsageError("--for and --until say the same", hint="Give one of them.")

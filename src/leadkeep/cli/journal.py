@@ -10,6 +10,8 @@ import click
 import msgspec
 
 from leadkeep.cli.exits import Exit
+from leadkeep.cli.groups import InOrder
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import (
     Cell,
     Column,
@@ -32,8 +34,6 @@ from leadkeep.journal.survey import Place, Survey
 from leadkeep.journal.verify import Verdict, verified
 from leadkeep.models import Record, SegmentProgress
 from leadkeep.settings.model import Settings
-
-json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 _COLUMNS = (
     Column("SEGMENT", whole=True),
@@ -65,7 +65,7 @@ class _Row(msgspec.Struct, frozen=True):
     absorbed: bool | None
 
 
-@click.group("journal")
+@click.group("journal", cls=InOrder)
 def journal() -> None:
     """Look into the journals and the archive. Nothing here changes anything."""
 
@@ -74,15 +74,15 @@ def journal() -> None:
 @click.option("--all", "all_", is_flag=True, help="Archived segments too.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, *, all_: bool, json_: bool) -> None:
-    """List segments, oldest first, with what is in them and how far the store has it."""
+def list_(ctx: click.Context, *, all_: bool, as_json: bool) -> None:
+    """List segments, oldest first, with what is in them."""
     settings: Settings = ctx.obj
     survey = _survey(settings)
     progress, store_error = asyncio.run(_progress(settings))
     if progress is None:
         say(f"The store cannot be read, so what is absorbed is not known: {store_error}")
     rows = (_row(survey, place, progress) for place in survey.places(archive=all_))
-    if json_:
+    if as_json:
         show_json_rows(rows)
     else:
         show_table(_COLUMNS, map(_cells, rows))
@@ -103,10 +103,10 @@ def list_(ctx: click.Context, *, all_: bool, json_: bool) -> None:
 def cat(
     ctx: click.Context, *, segment: UUID | None, lead: str | None, body: str, _json: bool
 ) -> None:
-    """Print records as JSON lines, exactly as they came: this is personal data.
+    """Print records as JSON lines, exactly as they came.
 
-    Headers and target are text in which each character stands for one byte (Latin-1). Exit code 3
-    if a segment could not be read.
+    That is personal data, with any secret in it. Headers and target are text in which each
+    character stands for one byte (Latin-1). Exit code 3 if a segment could not be read.
     """
     survey = _survey(ctx.obj)
     wanted = _lead_filter(lead)
@@ -135,14 +135,14 @@ def cat(
 @journal.command("verify")
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, *, json_: bool) -> None:
-    """Read everything, the archive too, and check each byte that was acknowledged.
+def verify(ctx: click.Context, *, as_json: bool) -> None:
+    """Read everything, the archive too, and check each byte.
 
     Exit code 3 if something that was acknowledged cannot be read. A write cut short by a crash is
     no damage: nobody was told that it had arrived.
     """
     verdict = verified(_survey(ctx.obj))
-    if json_:
+    if as_json:
         show_json(verdict)
     else:
         _tell(verdict)

@@ -116,7 +116,7 @@ def _facts(lead: LeadView, reveal: bool) -> Iterator[tuple[str, str]]:
     if lead.disposition is not Disposition.ROUTED:
         yield "disposition", lead.disposition.value
     if lead.same_delivery_as is not None:
-        yield "repeats", f"lead {lead.same_delivery_as:013d}, byte for byte"
+        yield "repeats", f"lead {lead.same_delivery_as:013d}"
     if lead.same_person_as is not None:
         yield "same person", f"lead {lead.same_person_as:013d}, and perhaps earlier ones"
     yield from _said(lead, reveal)

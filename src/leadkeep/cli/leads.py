@@ -8,9 +8,10 @@ import msgspec
 
 from leadkeep.cli.copies import deliver_anyway, unlink
 from leadkeep.cli.deciding import decision
+from leadkeep.cli.groups import InOrder
 from leadkeep.cli.lead_page import lead_json, lead_lines
 from leadkeep.cli.masking import mask_email, mask_phone
-from leadkeep.cli.options import command_line
+from leadkeep.cli.options import command_line, json_option, page_options
 from leadkeep.cli.previewing import preview
 from leadkeep.cli.releasing import release
 from leadkeep.cli.render import (
@@ -35,7 +36,6 @@ from leadkeep.models import DeliveryView, LeadView, Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status, Verb
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 reveal_option = click.option(
     "--reveal", is_flag=True, help="Show phone numbers, e-mail addresses and secrets whole."
 )
@@ -53,7 +53,7 @@ _COLUMNS = (
 )
 
 
-@click.group("leads")
+@click.group("leads", cls=InOrder)
 def leads() -> None:
     """Look at leads and decide about them.
 
@@ -64,14 +64,7 @@ def leads() -> None:
 
 @leads.command("list")
 @selection_options
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=50,
-    show_default=True,
-    help="At most so many.",
-)
-@click.option("--after", type=int, metavar="ID", help="Go on after this delivery: the next page.")
+@page_options("delivery", "ID")
 @reveal_option
 @json_option
 @click.pass_context
@@ -143,7 +136,7 @@ def _next_try(view: DeliveryView, now_ms: int) -> str:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, ref: str, body: bool, reveal: bool, as_json: bool) -> None:
-    """Show one lead whole: what came, what was read from it, and what became of it.
+    """Show one lead whole: what came and what became of it.
 
     Phone numbers, e-mail addresses and secrets are partly hidden unless --reveal is given. --body
     hides nothing; on a terminal it shows control characters as codes, elsewhere it writes the
@@ -182,11 +175,10 @@ def _write_body(lead: LeadView) -> None:
     stream.flush()
 
 
+leads.add_command(preview)
 leads.add_command(release)
+leads.add_command(reroute)
+for _verb in (Verb.RETRY, Verb.HOLD, Verb.RESUME, Verb.CANCEL):
+    leads.add_command(decision(_verb))
 leads.add_command(deliver_anyway)
 leads.add_command(unlink)
-leads.add_command(preview)
-leads.add_command(reroute)
-
-for _verb in (Verb.RETRY, Verb.CANCEL, Verb.HOLD, Verb.RESUME):
-    leads.add_command(decision(_verb))

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from leadkeep.cli.exits import Exit
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import Cell, Column, console, count, show_json, show_table
 from leadkeep.cli.times import UtcDay
 from leadkeep.cli.visible import visible
@@ -37,15 +38,16 @@ _PROBLEMS_SHOWN = 10
     metavar="NAME",
     help="Only leads of this source; may be given several times.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def ledger(ctx: click.Context, *, day: str | None, sources: tuple[str, ...], as_json: bool) -> None:
-    """Account for every lead received: the journal's own counts against the store.
+    """Account for every lead received.
 
-    Leads received = completed + pending + processing + held + failed + cancelled + duplicate +
-    erased + not absorbed, each lead counted once, by UTC day and source; what is left over is
-    unexplained. Answers, rejections and probes stand beside it. Changes nothing, may be asked at
-    any time, and goes on working after segments have left the archive.
+    The journals' own counts stand against the store's. Leads received = completed + pending +
+    processing + held + failed + cancelled + duplicate + erased + not absorbed, each lead counted
+    once, by UTC day and source; what is left over is unexplained. Answers, rejections and probes
+    stand beside it. Changes nothing, may be asked at any time, and goes on working after segments
+    have left the archive.
 
     Exit code 3: something is unexplained; each such thing is named, with what to do.
     """

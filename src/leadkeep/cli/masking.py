@@ -8,10 +8,20 @@ import re
 HIDDEN = "•••"
 
 _PHONE_LIKE = re.compile(r"(?<![\w.])(?:\+|%2B)?\(?\d(?:[\s().\-]{0,2}\d){9,14}(?!\w)", re.I)
-_EMAIL_LIKE = re.compile(r"([\w.+\-])[\w.+\-]*(@|%40)(?=[\w\-]+\.[\w\-.]+)")
-_SECRETS = r"google_key|lp_campaign_key|lp_key|key|password|secret|token|api_?key"
-_SECRET_IN_JSON = re.compile(rf'("(?:{_SECRETS})"\s*:\s*)"(?:[^"\\]|\\.)*"', re.I)
-_SECRET_IN_FORM = re.compile(rf"((?:^|[&?])(?:{_SECRETS})=)[^&\s]*", re.I)
+# From where a run of such letters begins, and never back: a text of letters alone is read once.
+_EMAIL_LIKE = re.compile(r"(?<![\w.+\-])([\w.+\-])[\w.+\-]*+(@|%40)(?=[\w\-]++\.[\w\-])")
+_NAMES = r"google_key|lp_campaign_key|lp_key|key|password|secret|token|access_token|api_?key"
+_SECRET_IN_JSON = re.compile(
+    rf'("(?:{_NAMES})"\s*+:\s*+)(?:"(?:[^"\\]|\\.)*+"?|-?\d[\w.+\-]*+)', re.I | re.S
+)
+_SECRET_IN_JSON_IN_TEXT = re.compile(
+    rf'(\\"(?:{_NAMES})\\"\s*+:\s*+\\")(?:[^"\\]|\\\\.)*+', re.I | re.S
+)
+_SECRET_IN_FORM = re.compile(rf"((?:^|[&?])(?:{_NAMES})=)[^&\s]*+", re.I)
+_SECRET_IN_XML = re.compile(rf"(<(?:{_NAMES})(?:\s[^<>]*+)?>)[^<]*+", re.I)
+_SECRET_IN_PART = re.compile(
+    rf'(\bname="?(?:{_NAMES})"?[^\r\n]*+\r?\n(?:[^\r\n]++\r?\n){{0,5}}\r?\n)[^\r\n]*+', re.I
+)
 _SECRET_HEADER = re.compile(
     r"^((?:proxy-)?authorization|cookie|[\w\-]*(?:signature|secret|token|api-?key|hmac)[\w\-]*)"
     r"(:[ \t]*)[^\r\n]*",
@@ -43,11 +53,22 @@ def mask_email(email: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Any payload or request target, with what looks like a phone, an e-mail or a secret hidden."""
-    text = _SECRET_IN_JSON.sub(rf'\1"{HIDDEN}"', text)
-    text = _SECRET_IN_FORM.sub(rf"\1{HIDDEN}", text)
+    """Any payload or request target, with what looks like a phone, an e-mail or a secret hidden.
+
+    In time that grows with the text's length and no faster, whatever the text is.
+    """
+    text = mask_secrets(text)
     text = _EMAIL_LIKE.sub(rf"\1{HIDDEN}\2", text)
     return _PHONE_LIKE.sub(lambda found: _mask_phone_like(found.group()), text)
+
+
+def mask_secrets(text: str) -> str:
+    """The same with only secrets hidden: keys and passwords that vendors send among the fields."""
+    text = _SECRET_IN_JSON.sub(rf'\1"{HIDDEN}"', text)
+    text = _SECRET_IN_JSON_IN_TEXT.sub(rf"\1{HIDDEN}", text)
+    text = _SECRET_IN_FORM.sub(rf"\1{HIDDEN}", text)
+    text = _SECRET_IN_XML.sub(rf"\1{HIDDEN}", text)
+    return _SECRET_IN_PART.sub(rf"\1{HIDDEN}", text)
 
 
 def _mask_phone_like(found: str) -> str:

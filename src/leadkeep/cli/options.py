@@ -1,4 +1,4 @@
-"""The options that every command takes, and the settings made from them.
+"""The options that every command takes, the settings made from them, and options of many.
 
 They may stand before or after the command's name (`leadkeep --data D status` is
 `leadkeep status --data D`), and the later one wins. Settings are loaded just before a command runs
@@ -26,6 +26,32 @@ _DELIVERING = frozenset({"serve", "process-queue"})
 _NO_SETTINGS = "_leadkeep_no_settings"
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def page_options(what: str, metavar: str) -> Callable[[AnyFunction], AnyFunction]:
+    """`--limit` and `--after` of a command that lists.
+
+    Args:
+        what: one of what is listed, in words.
+        metavar: by what it is named.
+    """
+
+    def add(function: AnyFunction) -> AnyFunction:
+        after = click.option(
+            "--after", type=int, metavar=metavar, help=f"Go on after this {what}: the next page."
+        )
+        limit = click.option(
+            "--limit",
+            type=click.IntRange(1, 10_000),
+            default=50,
+            show_default=True,
+            help="At most so many.",
+        )
+        return limit(after(function))
+
+    return add
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:

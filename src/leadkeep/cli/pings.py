@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from leadkeep.cli.masking import mask_secrets
+from leadkeep.cli.options import json_option, page_options
 from leadkeep.cli.render import (
     Cell,
     Column,
@@ -34,15 +36,8 @@ _SHOWN_BYTES = 200
 @click.command("pings")
 @click.option("--source", metavar="NAME", help="Only pings of this source.")
 @click.option("--id", "ping_id", metavar="UUID", help="Only this ping: its id in the journal.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=50,
-    show_default=True,
-    help="At most so many.",
-)
-@click.option("--after", type=int, metavar="N", help="Go on after this ping: the next page.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@page_options("ping", "N")
+@json_option
 @click.pass_context
 def pings(
     ctx: click.Context,
@@ -53,7 +48,7 @@ def pings(
     after: int | None,
     as_json: bool,
 ) -> None:
-    """List pings of ping-post sources, newest first, with what came of each.
+    """List pings, newest first, with what came of each.
 
     A ping is put to a destination once and never queued. `answered`: its vendor got the
     destination's answer, if it was still there. Anything else says why the vendor got the source's
@@ -84,7 +79,7 @@ async def _find(
 
 def _as_json(ping: PingView) -> dict[str, object]:
     shown = {name: getattr(ping, name) for name in PingView.__struct_fields__}
-    return {**shown, "response_body": ping.response_body.decode("utf-8", "replace")}
+    return {**shown, "response_body": mask_secrets(ping.response_body.decode("utf-8", "replace"))}
 
 
 def _row(ping: PingView) -> tuple[str | Cell, ...]:
@@ -96,5 +91,7 @@ def _row(ping: PingView) -> tuple[str | Cell, ...]:
         Cell(ping.result, "green" if answered else "yellow"),
         "" if ping.response_status is None else str(ping.response_status),
         "" if ping.duration_ms is None else f"{ping.duration_ms:,}",
-        visible_bytes(ping.response_body[:_SHOWN_BYTES]) if answered else ping.message,
+        mask_secrets(visible_bytes(ping.response_body[:_SHOWN_BYTES]))
+        if answered
+        else ping.message,
     )

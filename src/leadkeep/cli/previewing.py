@@ -8,6 +8,7 @@ import click
 
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.masking import HIDDEN, mask_headers, mask_secret_headers, mask_text
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import say, show_json
 from leadkeep.cli.visible import visible, visible_bytes
 from leadkeep.errors import UsageError
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 @click.argument("ref")
 @click.option("--destination", metavar="NAME", help="Where to; may be left out if there is one.")
 @click.option(
-    "--reveal", is_flag=True, help="Show phone numbers and e-mail addresses whole; never secrets."
+    "--reveal",
+    is_flag=True,
+    help="Show phone numbers, e-mail addresses and the lead's own secrets whole; never those of "
+    "the configuration.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def preview(
     ctx: click.Context, *, ref: str, destination: str | None, reveal: bool, as_json: bool
 ) -> None:
-    """Show the request that would deliver a lead, and send nothing.
+    """Show the request that would be sent, and send nothing.
 
     With today's configuration, its transformation included. Headers that the configuration sets
     are hidden. Exit code 1: it cannot be sent, and would be held with this reason.

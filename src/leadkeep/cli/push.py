@@ -7,6 +7,7 @@ from typing import IO
 import click
 
 from leadkeep.cli.deciding import actor
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import say, show_json
 
 _CONTENT_TYPES = {
@@ -27,7 +28,7 @@ _CONTENT_TYPES = {
 @click.option(
     "--target", default="/", show_default=True, metavar="PATH", help="Path and query, as if posted."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def push(
     ctx: click.Context,
@@ -38,7 +39,9 @@ def push(
     target: str,
     as_json: bool,
 ) -> None:
-    """Put the body in FILE (`-`: stdin) into the queue as a lead.
+    """Put the body in FILE into the queue as a lead.
+
+    `-` is stdin.
 
     When the command ends with 0, the lead is on stable storage, as after a 200 at the door. A
     running `serve` delivers it; otherwise the next `serve` or `process-queue` does.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leadkeep.cli.exits import Exit
+from leadkeep.cli.options import json_option
 from leadkeep.cli.progress import progress_shown
 from leadkeep.cli.render import count, show_json
 
@@ -20,10 +21,10 @@ From cron, where no `serve` runs, every minute:
 
 @click.command("process-queue", epilog=_EPILOG)
 @click.option("--limit", type=click.IntRange(1), help="Deliver at most so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def process_queue(ctx: click.Context, *, limit: int | None, as_json: bool) -> None:
-    """Absorb what was accepted and deliver everything that is due, once.
+    """Absorb and deliver everything that is due, once.
 
     Safe beside a running `serve` and beside itself: each delivery is made by one of them. Exit
     code 0: every lead is delivered. 3: some have failed, cannot be sent or still wait.

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from leadkeep.cli.deciding import actor, confirm
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import count, show_json
 from leadkeep.cli.selecting import selection_options
 from leadkeep.errors import NotFound, UsageError
@@ -28,7 +29,7 @@ _PAGE = 500
 @click.option("--everything", is_flag=True, help="All leads that are held without a destination.")
 @click.option("--dry-run", is_flag=True, help="Say how many it concerns and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def release(
     ctx: click.Context,
@@ -41,11 +42,12 @@ def release(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Deliver leads out of quarantine: those that came to a path that no source claims or that no
-    route takes, and those that did not prove to be their vendor's.
+    """Deliver leads out of quarantine.
 
-    The first go to the destinations that --to names, or else to every one of the configuration; the
-    others go where their source sends, and are not part of --everything. Their bytes are unchanged.
+    There are leads of two kinds: those that came to a path that no source claims or that no route
+    takes, and those that did not prove to be their vendor's. The first go to the destinations that
+    --to names, or else to every one of the configuration; the others go where their source sends,
+    and are not part of --everything. Their bytes are unchanged.
     """
     settings: Settings = ctx.obj
     named = _known(settings, to)

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from leadkeep.cli.deciding import actor, confirm
+from leadkeep.cli.options import json_option
 from leadkeep.cli.render import count, show_json
 from leadkeep.cli.selecting import selection_options
 from leadkeep.errors import UsageError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--everything", is_flag=True, help="All leads that are not settled.")
 @click.option("--dry-run", is_flag=True, help="Say what it concerns and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def reroute(
     ctx: click.Context,
@@ -35,11 +36,12 @@ def reroute(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Send leads where today's configuration routes them: pending, held or failed deliveries.
+    """Send leads where today's configuration routes them.
 
-    A delivery to a destination that no route names any more is cancelled, and those that are
-    missing are made. What is completed, cancelled or under way stays as it is and is not sent to
-    the same destination again; a lead that no route takes any more is held.
+    It concerns pending, held and failed deliveries. A delivery to a destination that no route names
+    any more is cancelled, and those that are missing are made. What is completed, cancelled or
+    under way stays as it is and is not sent to the same destination again; a lead that no route
+    takes any more is held.
     """
     from leadkeep import app
 

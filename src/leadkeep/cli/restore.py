@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leadkeep.cli.backup import folder, json_option, show_findings
+from leadkeep.cli.backup import folder, show_findings
 from leadkeep.cli.deciding import confirm
 from leadkeep.cli.exits import Exit
-from leadkeep.cli.options import command_line
+from leadkeep.cli.options import command_line, json_option
 from leadkeep.cli.progress import progress_shown
 from leadkeep.cli.render import count, say, show_json
 from leadkeep.settings.model import Settings
@@ -28,12 +28,12 @@ REBUILT = "store was rebuilt"
 @json_option
 @click.pass_context
 def restore(ctx: click.Context, directory: Path, dry_run: bool, as_json: bool) -> None:
-    """Make an installation of the backup in DIRECTORY, in the data folder named with --data.
+    """Make an installation of the backup in DIRECTORY.
 
-    The backup is checked first, and a folder that holds an installation is refused. Deliveries
-    that were waiting, and that the log of outcomes does not prove to be completed, are held: they
-    may have been delivered since. `leadkeep leads resume` lets them go. Killed half way, the same
-    command goes on.
+    It is made in the data folder named with --data. The backup is checked first, and a folder that
+    holds an installation is refused. Deliveries that were waiting, and that the log of outcomes
+    does not prove to be completed, are held: they may have been delivered since. `leadkeep leads
+    resume` lets them go. Killed half way, the same command goes on.
     """
     from leadkeep.app.recovery import restoring
 
@@ -66,12 +66,12 @@ def restore(ctx: click.Context, directory: Path, dry_run: bool, as_json: bool) -
 @json_option
 @click.pass_context
 def rebuild(ctx: click.Context, *, replace: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Make the store anew from journals and archive, when it is lost or damaged.
+    """Make a lost or damaged store anew from the journals.
 
-    Nothing may use the store meanwhile; the door may go on. What the log of outcomes proves is
-    completed, failed or cancelled again; everything else is held, for it may have been delivered:
-    `leadkeep leads resume` lets it go. Leads whose journal segments have left the archive are not
-    in the new store; a backup has them.
+    From the archive, too. Nothing may use the store meanwhile; the door may go on. What the log of
+    outcomes proves is completed, failed or cancelled again; everything else is held, for it may
+    have been delivered: `leadkeep leads resume` lets it go. Leads whose journal segments have left
+    the archive are not in the new store; a backup has them.
     """
     from leadkeep.app.recovery import rebuilding
 

@@ -14,7 +14,10 @@ Leadkeep {data}. `queue` is open; try
 @click.command("shell")
 @click.pass_context
 def shell(ctx: click.Context) -> None:
-    """Open a Python shell with `queue` (a leadkeep.Queue), `Selection` and `Status` loaded."""
+    """Open a Python shell with the queue in it.
+
+    `queue` is a leadkeep.Queue; `Selection` and `Status` are there, too.
+    """
     import code
 
     from leadkeep.api import Queue

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from leadkeep.cli.exits import Exit
-from leadkeep.cli.options import without_settings
+from leadkeep.cli.groups import InOrder
+from leadkeep.cli.options import json_option, without_settings
 from leadkeep.cli.render import Column, say, show_json, show_table
 from leadkeep.cli.times import When
 from leadkeep.errors import NotFound, UsageError
@@ -17,12 +18,10 @@ from leadkeep.settings.presets import GROUNDS, Preset, presets
 if TYPE_CHECKING:
     from leadkeep.sources.verification.explaining import Captured
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-
-@click.group("sources")
+@click.group("sources", cls=InOrder)
 def sources() -> None:
-    """Vendors: presets that are built in, and requests that do not verify."""
+    """Look at vendors' ways, and why a request does not verify."""
 
 
 @sources.command("presets")
@@ -48,7 +47,7 @@ def list_presets(as_json: bool) -> None:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show what a source, or a preset, is set to; secrets are masked."""
+    """Show what a source or preset is set to; secrets are masked."""
     settings: Settings = ctx.obj
     preset = presets().get(name)
     if name in settings.sources:
@@ -97,7 +96,7 @@ def test(
     peer: str,
     as_json: bool,
 ) -> None:
-    """Verify a request as SOURCE would, and say what the first thing is that does not fit.
+    """Verify a request as SOURCE would, and say what does not fit.
 
     Exit code 0: it is proved. 3: it is not. Nothing of the request or of a secret is printed.
     """

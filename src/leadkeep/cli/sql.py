@@ -25,9 +25,9 @@ from leadkeep.settings.model import Settings
 @click.option("--json", "wants_json", is_flag=True, help="Print a JSON array of objects.")
 @click.pass_context
 def sql(ctx: click.Context, statement: str | None, limit: int, wants_json: bool) -> None:
-    """Run one read-only SQL STATEMENT; without it, or with `-`, it is read from stdin.
+    """Run one read-only SQL STATEMENT.
 
-    Begin with the view lead_queue:
+    Without it, or with `-`, it is read from stdin. Begin with the view lead_queue:
 
     \b
       leadkeep sql "SELECT * FROM lead_queue WHERE status = 'failed'"

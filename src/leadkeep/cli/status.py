@@ -11,7 +11,7 @@ import msgspec
 from leadkeep.cli.circuits import circuit_words
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.health import Found, Health, Processes, Waiting, judge
-from leadkeep.cli.options import command_line
+from leadkeep.cli.options import command_line, json_option
 from leadkeep.cli.render import (
     Cell,
     Column,
@@ -42,10 +42,10 @@ _NONE = dict.fromkeys(Status, 0)
 
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Say whether leads are safe and delivered, and what to do if not.
+    """Say whether leads are safe, and what to do if not.
 
     Exit code 0: nothing needs you. 3: leads are at risk; the reasons are told, each with the
     command to type next. Leads are at risk when deliveries have failed for good, when the oldest

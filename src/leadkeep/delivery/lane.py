@@ -1,9 +1,8 @@
 """One destination's deliveries in this worker: a few claims ahead, a fixed number under way.
 
-Each destination has its own lane, so that a slow one delays no other. A lane's carriers take claims
-from its backlog one by one; its feeder keeps the backlog as long as the destination's own speed
-makes useful, and no longer: what waits here, no other worker can take. How much may be claimed at
-all is its gate's to say.
+Each destination has its own lane, so that a slow one delays no other. Its carriers take claims one
+by one; its feeder claims as many ahead as the destination's own speed makes useful, and no more:
+what waits here, no other worker can take. How much may be claimed at all is its gate's to say.
 """
 
 import asyncio
@@ -14,7 +13,8 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery import metrics
 from leadkeep.delivery.attempt import Attempter
-from leadkeep.delivery.backlog import Backlog, Errand
+from leadkeep.delivery.backlog import Errand
+from leadkeep.delivery.carriers import Carriers
 from leadkeep.delivery.gate import Gate
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
@@ -63,8 +63,6 @@ class Lane:
         wall: WallTime | None = None,
     ) -> None:
         self._wall = wall
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._attempter = attempter
         self._gate = gate
         gate.on_change = self._gate_changed
@@ -75,15 +73,17 @@ class Lane:
         self._recorder = recorder
         self._lease_ms = lease_ms
         self._worker = worker
-        self._backlog = Backlog()
-        self._is_closing = False
+        self._carriers = Carriers(
+            attempter,
+            count=concurrency,
+            leases=leases,
+            recorder=recorder,
+            on_finished=gate.saw,
+            on_free=self._claim_if_room,
+        )
         self._unwanted: list[Claim] = []
         """Claims that were taken out of the backlog and wait to be released."""
-        self._carriers: list[asyncio.Task[None]] = []
         self._awake = asyncio.Event()
-        self._under_way = 0
-        self._usual_seconds = 10.0
-        """Smoothed duration of an attempt: a new destination is held to be slow."""
         self._claims_trouble = False
         self._vain_rest = SHORTEST_REST_SECONDS / 2
         self._dry = False
@@ -118,25 +118,22 @@ class Lane:
 
     def room(self) -> int:
         """How many claims are worth making now; 0 while enough wait or are unrecorded."""
-        ahead = min(int(self._concurrency * AHEAD_SECONDS / self._usual_seconds), AHEAD_MAX)
-        waiting = self._backlog.qsize()
-        if waiting > ahead // 2 or self._recorder.unrecorded > UNRECORDED_MAX:
+        carriers = self._carriers
+        ahead = min(int(self._concurrency * AHEAD_SECONDS / carriers.usual_seconds), AHEAD_MAX)
+        if carriers.waiting > ahead // 2 or self._recorder.unrecorded > UNRECORDED_MAX:
             return 0
-        return self._gate.room(busy=self._under_way + waiting, ahead=ahead)
+        return self._gate.room(busy=carriers.busy, ahead=ahead)
 
     def put(self, claims: Sequence[Claim]) -> None:
         """Have these delivered, unless the gate has shut since they were asked for."""
         self._leases.hold(claims)
         is_probe = self._gate.probe is not None
-        if claims:
-            self._idle.clear()
         self._gate.claimed(claims)
         if self._gate.is_shut and not is_probe:
             self._unwanted += claims
             self._awake.set()
             return
-        for claim in claims:
-            self._backlog.put_nowait(claim)
+        self._carriers.put(claims)
 
     @property
     def is_shut(self) -> bool:
@@ -154,17 +151,16 @@ class Lane:
             StoreError: the store could not.
         """
         # What waits is passed by; what a circuit that ramps lets through at once is not.
-        busy = self._under_way + self._backlog.qsize()
+        busy = self._carriers.busy
         room = self._gate.room(busy=busy, ahead=busy + len(deliveries))
-        if self._is_closing or self._gate.is_shut or not room:
+        if self._carriers.is_closing or self._gate.is_shut or not room:
             return set()
         claims = await self.claim(min(room, len(deliveries)), among=deliveries)
         self._leases.hold(claims)
-        if self._is_closing or self._gate.is_shut:  # Since they were asked for.
+        if self._carriers.is_closing or self._gate.is_shut:  # Since they were asked for.
             await self.give_back(claims)
             return set()
-        for claim in reversed(claims):
-            self._backlog.put_first(claim)
+        self._carriers.put_first(claims)
         return {claim.delivery_id for claim in claims}
 
     async def ask(self, claim: Claim, *, within_seconds: float) -> Reply | None:
@@ -175,15 +171,15 @@ class Lane:
         Returns:
             The reply; None: no carrier was free in time, and the destination was not asked.
         """
-        if self._is_closing or self.is_shut:
+        if self._carriers.is_closing or self.is_shut:
             return None
-        busy = self._under_way + self._backlog.qsize()
+        busy = self._carriers.busy
         if not self._gate.room(busy=busy, ahead=busy + 1):
             return None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_seconds
         errand = Errand(claim, deadline, loop.create_future(), asyncio.Event())
-        self._backlog.put_first(errand)
+        self._carriers.put_first([errand])
         try:
             async with asyncio.timeout_at(deadline):
                 await errand.begun.wait()
@@ -219,7 +215,7 @@ class Lane:
 
     async def all_recorded(self) -> None:
         """Wait until everything that was put into the lane has an outcome that the store has."""
-        await self._idle.wait()
+        await self._carriers.all_ended()
         await self._recorder.all_recorded()
 
     async def room_made(self) -> int:
@@ -233,7 +229,7 @@ class Lane:
             await self._mind_gate()
             if room := self.room():
                 return room
-            if self._gate.is_shut and not self._under_way and self._backlog.empty():
+            if self._gate.is_shut and not self._carriers.busy:
                 return 0
             await self._rest(self._gate.rest_seconds(LONGEST_REST_SECONDS))
 
@@ -255,10 +251,14 @@ class Lane:
 
     async def _mind_gate(self) -> None:
         """Let the gate look; what it does not let through any more goes back untried."""
-        await self._gate.look(busy=self._under_way)
+        await self._gate.look(busy=self._carriers.under_way)
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, []
             await self.give_back(unwanted)
+
+    def _claim_if_room(self) -> None:
+        if not self._dry and self.room():
+            self._awake.set()
 
     def _gate_changed(self) -> None:
         if self._gate.is_shut:
@@ -305,21 +305,16 @@ class Lane:
         return min(max(seconds, SHORTEST_REST_SECONDS), LONGEST_REST_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
-        metrics.UNDER_WAY.labels(self.destination).set(self._under_way)
+        metrics.UNDER_WAY.labels(self.destination).set(self._carriers.under_way)
         try:
             async with asyncio.timeout(seconds):
                 await self._awake.wait()
         except TimeoutError:
             pass
 
-    # ------------------------------------------------------------ carrying
-
     def start(self, crew: asyncio.TaskGroup) -> None:
         """Begin to deliver what is put into the lane."""
-        self._carriers = [
-            crew.create_task(self._carry(), name=f"carry to {self.destination}")
-            for _ in range(self._concurrency)
-        ]
+        self._carriers.start(crew)
 
     async def finish(self, *, within_seconds: float | None) -> None:
         """Let what is in the lane end; what has not ended in time is interrupted.
@@ -327,69 +322,9 @@ class Lane:
         Args:
             within_seconds: None: however long it takes.
         """
-        self._is_closing = True
-        if not self._carriers:
-            return
-        for _ in self._carriers:
-            self._backlog.put_nowait(None)
-        _, slow = await asyncio.wait(self._carriers, timeout=within_seconds)
-        for carrier in slow:
-            carrier.cancel()
-        if slow:
-            await asyncio.wait(slow)
-        self._carriers = []
-        metrics.UNDER_WAY.labels(self.destination).set(0)
+        await self._carriers.finish(within_seconds=within_seconds)
 
     def take_unstarted(self) -> list[Claim]:
         """Take out the claims whose attempt has not begun."""
         unstarted, self._unwanted = self._unwanted, []
-        ends = 0
-        while not self._backlog.empty():
-            claim = self._backlog.get_nowait()
-            if claim is None:
-                ends += 1
-            elif isinstance(claim, Errand):
-                claim.refuse()
-            else:
-                unstarted.append(claim)
-        for _ in range(ends):
-            self._backlog.put_nowait(None)
-        self._note_idle()
-        return unstarted
-
-    async def _carry(self) -> None:
-        """Take the next claim, attempt it, hand over its outcome."""
-        seconds = metrics.SECONDS.labels(self.destination)
-        task = asyncio.current_task()
-        assert task is not None
-        while (claim := await self._backlog.get()) is not None:
-            if isinstance(claim, Errand):
-                self._under_way += 1
-                await claim.run(self._attempter)
-                self._under_way -= 1
-                if not self._dry and self.room():
-                    self._awake.set()
-                if task.cancelling():
-                    return
-                continue
-            if self._leases.is_lost(claim):
-                self._leases.let_go(claim)
-                self._note_idle()
-                continue
-            self._under_way += 1
-            finished = await self._attempter.attempt(claim)
-            self._under_way -= 1
-            self._recorder.take(finished)
-            self._note_idle()
-            self._gate.saw(finished)
-            spent = finished.outcome.duration_ms / 1000
-            seconds.observe(spent)
-            self._usual_seconds += (max(spent, 0.0005) - self._usual_seconds) * 0.1
-            if not self._dry and self.room():
-                self._awake.set()
-            if task.cancelling():
-                return
-
-    def _note_idle(self) -> None:
-        if not self._under_way and self._backlog.empty():
-            self._idle.set()
+        return unstarted + self._carriers.take_unstarted()

@@ -110,17 +110,20 @@ class PingDesk:
             self._end(ask, asker, NO_DESTINATION, f"no destination is called {ask.destination!r}")
             return
         try:
-            if await self._store.is_held(ask.destination):
-                self._end(ask, asker, "held", f"{ask.destination} is held")
-                return
+            way = await self._store.ping_way(ask.destination)
         except StoreError:
             # Whether it is held cannot be told, and a hold must hold.
             self._end(ask, asker, STORE_AWAY, "the store cannot be read")
             return
+        if way.held:
+            self._end(ask, asker, "held", f"{ask.destination} is held")
+            return
         if lane.is_shut:
             self._end(ask, asker, CIRCUIT_OPEN, f"the circuit of {ask.destination} is open")
             return
-        reply = await lane.ask(_claim_for(ask), within_seconds=ask.within_ms * _SHARE / 1_000)
+        reply = await lane.ask(
+            _claim_for(ask, way.url), within_seconds=ask.within_ms * _SHARE / 1_000
+        )
         if reply is None:
             self._end(ask, asker, BUSY, f"every delivery to {ask.destination} was still under way")
             return
@@ -227,7 +230,7 @@ class PingDesk:
             _log.warning("old pings could not be forgotten", error=str(error))
 
 
-def _claim_for(ask: PingAsk) -> Claim:
+def _claim_for(ask: PingAsk, url: str) -> Claim:
     """A ping as destinations take it: no delivery, so no number and no second try."""
     return Claim(
         delivery_id=0,
@@ -243,4 +246,6 @@ def _claim_for(ask: PingAsk) -> Claim:
         target=ask.target,
         headers=ask.headers,
         body=ask.body,
+        url=url,
+        is_ping=True,
     )

@@ -1,23 +1,15 @@
-"""A JMESPath condition on a JSON reply: compiled once, and able to say which part is not met.
-
-Truth is JMESPath's own: false, null, "", [] and {} are false; everything else is true, 0 as well.
-"""
+"""A JMESPath condition on a JSON reply: compiled once, and able to say which part is not met."""
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from jmespath.functions import Functions
-from jmespath.visitor import TreeInterpreter
+from leadkeep.expressions import Node, Syntax, Unevaluated, evaluated, is_true
 
-from leadkeep.errors import SettingsError
-
+_HINT = (
+    "Names stand bare (lead_id), texts in single quotes ('ok'), numbers and true or false in "
+    "backticks (`1`)."
+)
 _SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-
-_Node = dict[str, Any]
-"""A part of an expression as JMESPath's parser gives it: type, children and perhaps a value."""
 
 
 class Unmet(Exception):
@@ -33,18 +25,11 @@ class Condition:
         expression: JMESPath.
 
     Raises:
-        SettingsError: it is no expression, or calls a function that does not exist.
+        SettingsError: it cannot work; says where and why.
     """
 
     def __init__(self, key: str, expression: str) -> None:
-        try:
-            root: _Node = jmespath.compile(expression).parsed
-        except (JMESPathError, RecursionError) as error:
-            words = str(error).partition("\n")[0].rstrip(":") or "too deep"
-            raise _wrong(key, expression, words) from error
-        for node in _nodes(root):
-            _check_call(key, expression, node)
-        self._parts = list(_parts(root))
+        self._parts = list(_parts(Syntax(key, expression, hint=_HINT).tree))
 
     def check(self, reply: object) -> None:
         """Hold it against a decoded JSON reply.
@@ -54,15 +39,14 @@ class Condition:
         """
         for part in self._parts:
             try:
-                value = TreeInterpreter().visit(part, reply)
-            except (JMESPathError, RecursionError, ArithmeticError, TypeError, ValueError):
-                # The library's words quote the value.
+                value = evaluated(part, reply)
+            except Unevaluated:
                 raise Unmet("a function in it cannot take what the reply has") from None
-            if value is None or value is False or value in ("", [], {}):
+            if not is_true(value):
                 raise Unmet(_words(part, value))
 
 
-def _parts(node: _Node) -> Iterator[_Node]:
+def _parts(node: Node) -> Iterator[Node]:
     """What `&&` joins: all of it must be true."""
     if node["type"] == "and_expression":
         for child in node["children"]:
@@ -71,35 +55,7 @@ def _parts(node: _Node) -> Iterator[_Node]:
         yield node
 
 
-def _nodes(node: _Node) -> Iterator[_Node]:
-    yield node
-    for child in node["children"]:
-        if isinstance(child, dict):
-            yield from _nodes(child)
-
-
-def _check_call(key: str, expression: str, node: _Node) -> None:
-    """JMESPath itself looks for functions only when it evaluates."""
-    if node["type"] != "function_expression":
-        return
-    name = node["value"]
-    if name not in Functions.FUNCTION_TABLE:
-        raise _wrong(key, expression, f"there is no function {name}()")
-    signature = Functions.FUNCTION_TABLE[name]["signature"]
-    takes, given = len(signature), len(node["children"])
-    if given < takes or (given > takes and not signature[-1].get("variadic")):
-        raise _wrong(key, expression, f"{name}() takes {takes} arguments, not {given}")
-
-
-def _wrong(key: str, expression: str, words: str) -> SettingsError:
-    return SettingsError(
-        f"{key} = `{expression}` is not a JMESPath expression: {words}",
-        hint="Names stand bare (lead_id), texts in single quotes ('ok'), numbers and true or false "
-        "in backticks (`1`).",
-    )
-
-
-def _words(part: _Node, value: object) -> str:
+def _words(part: Node, value: object) -> str:
     """What is wrong, in the expression's own words."""
     path = _path(part)
     if path:
@@ -109,7 +65,7 @@ def _words(part: _Node, value: object) -> str:
     return f"`{shown}` does not hold" if shown else "a part of it does not hold"
 
 
-def _path(node: _Node) -> str:
+def _path(node: Node) -> str:
     """`a.b[0]`; empty if it is no plain path."""
     match node["type"]:
         case "field":
@@ -123,7 +79,7 @@ def _path(node: _Node) -> str:
             return ""
 
 
-def _written(node: _Node) -> str:
+def _written(node: Node) -> str:
     """A simple comparison or negation as it was written, about; else empty."""
     match node["type"]:
         case "literal":

@@ -13,15 +13,13 @@ from leadkeep.destinations.condition import Condition, Unmet
 from leadkeep.destinations.failures import Failure, failure_of_status
 from leadkeep.destinations.reading import Unreadable, json_of, text_of
 from leadkeep.errors import SettingsError
+from leadkeep.expressions import shown
 from leadkeep.settings.model import DestinationSettings
 from leadkeep.settings.quantities import size_text
 from leadkeep.settings.statuses import covers
 
 UNCONFIRMED = "unconfirmed"
 """Error class of a reply whose status is right and that does not confirm all the same."""
-
-SHOWN_MAX = 200
-"""So much of an expression is repeated in a reason."""
 
 _RE2_MEMORY_BYTES = 8 * 1024 * 1024
 
@@ -103,10 +101,10 @@ class Confirmation:
                 self._condition.check(json_of(text))
             except Unmet as unmet:
                 raise Unmet(
-                    f"its reply does not satisfy success_when = {_shown(self._when)}: {unmet}"
+                    f"its reply does not satisfy success_when = {shown(self._when)}: {unmet}"
                 ) from None
         if self._pattern is not None and not self._pattern.search(text.encode()):
-            raise Unmet(f"its reply does not match success_text = {_shown(self._text or '')}")
+            raise Unmet(f"its reply does not match success_text = {shown(self._text or '')}")
 
     @property
     def _conditions(self) -> str:
@@ -126,13 +124,7 @@ def _pattern(key: str, text: str) -> _Pattern:
         # The library wraps its words as the text of bytes: b'missing ): ('.
         words = str(error).removeprefix("b'").removesuffix("'")
         raise SettingsError(
-            f"{key} = {_shown(text)} is not a regular expression: {words}",
+            f"{key} = {shown(text)} is not a regular expression: {words}",
             hint="It is one of RE2: no backreferences, no looking ahead or behind, no repetition "
             "of more than 1,000.",
         ) from error
-
-
-def _shown(expression: str) -> str:
-    """An expression of the configuration, on one line."""
-    text = "".join(char if char.isprintable() else "?" for char in expression)
-    return f"`{text}`" if len(text) <= SHOWN_MAX else f"`{text[:SHOWN_MAX]}…`"

@@ -10,7 +10,8 @@ from urllib.parse import quote_plus, unquote_to_bytes
 
 import msgspec
 
-from leadkeep.sources.payload import READ_BYTES, inflated
+from leadkeep.sources.payload import inflated
+from leadkeep.sources.tree import READ_BYTES
 
 MOST_BYTES = 4 * 1024**2
 MOST_FIELDS = 10_000

@@ -7,8 +7,8 @@ knows. A source's own reply always wins.
 from collections.abc import Mapping
 
 from leadkeep.intake.replies import FixedReply, Reply, ReplyTemplate
-from leadkeep.settings.live import NoBidSettings
 from leadkeep.settings.model import ReplySettings, Settings
+from leadkeep.settings.replies import NoBidSettings
 
 _TYPED = (
     '{{"success":true,"message":"Lead received","lead_id":"{{{{lead_number}}}}",'

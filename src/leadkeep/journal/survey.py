@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 
 from leadkeep.errors import JournalError, JournalUnavailable, NotFound
-from leadkeep.journal.archive import Archive, ArchiveReader
+from leadkeep.journal.archive import Archive
+from leadkeep.journal.archivereader import ArchiveReader
 from leadkeep.journal.base import Damage, Group, SegmentInfo, TornTail
 from leadkeep.journal.reader import DiskJournalReader
 

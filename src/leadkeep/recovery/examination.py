@@ -12,13 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from leadkeep.absorber.refused import REFUSED
 from leadkeep.errors import JournalError, NotFound
 from leadkeep.journal.archive import Archive
 from leadkeep.journal.base import Damage, Group, TornTail
 from leadkeep.journal.identity import text as id_text
 from leadkeep.journal.survey import Place, Survey
-from leadkeep.models import Record, RecordKind, SegmentProgress, StoredRequest
+from leadkeep.models import REFUSED_BY_STORE, Record, RecordKind, SegmentProgress, StoredRequest
 from leadkeep.recovery.files import Progress, files_below
 from leadkeep.recovery.manifest import ARCHIVE, NAME, STORE, SUM_NAME, Manifest, differing
 from leadkeep.store.base import Store
@@ -273,7 +272,7 @@ def differences(record: Record, stored: StoredRequest) -> list[str]:
         ("headers", record.headers, stored.headers),
         ("body", record.body, stored.body),
     ]
-    if not stored.quarantine_reason.startswith(REFUSED):
+    if not stored.quarantine_reason.startswith(REFUSED_BY_STORE):
         pairs += [
             ("method", record.method, stored.method),
             ("peer", record.peer, stored.peer),

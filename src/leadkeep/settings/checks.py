@@ -102,11 +102,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         key = f"sources.{name}.destinations"
         for destination in source.destinations:
             if destination not in settings.destinations:
-                known = ", ".join(sorted(settings.destinations)) or "none"
-                yield (
-                    (key,),
-                    f"{key}: there is no destination `{destination}` (there are: {known})",
-                )
+                yield (key,), f"{key}: {_no_destination(settings, destination)}"
         yield from _routes(settings, name, source)
         yield from _order(settings, name, source)
         key = f"sources.{name}.paths"
@@ -116,17 +112,18 @@ def _sources(settings: Settings) -> Iterator[Finding]:
                 yield (key, other), f"{key}: {path} is already claimed by {other}"
 
 
+def _no_destination(settings: Settings, name: str) -> str:
+    known = ", ".join(sorted(settings.destinations)) or "none"
+    return f"there is no destination `{name}` (there are: {known})"
+
+
 def _routes(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:
     key = f"sources.{name}.routes"
     for number, route in enumerate(source.routes, 1):
         for destination in route.to:
             if destination not in settings.destinations:
-                known = ", ".join(sorted(settings.destinations)) or "none"
-                yield (
-                    (key,),
-                    f"{key}: route {number}: there is no destination `{destination}` "
-                    f"(there are: {known})",
-                )
+                missing = _no_destination(settings, destination)
+                yield (key,), f"{key}: route {number}: {missing}"
     for number, route in enumerate(source.routes[:-1], 1):
         if not route.when and source.routing == "first":
             yield (
@@ -135,13 +132,24 @@ def _routes(settings: Settings, name: str, source: SourceSettings) -> Iterator[F
             )
 
 
+def _order(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:
+    key, named = f"sources.{name}.depends_on_source", source.depends_on_source
+    if named and named not in settings.sources:
+        known = ", ".join(sorted(settings.sources))
+        yield (key,), f"{key}: there is no source `{named}` (there are: {known})"
+    if named and not source.depends_on:
+        yield (
+            (key, f"sources.{name}.depends_on"),
+            f"{key}: means nothing without sources.{name}.depends_on",
+        )
+
+
 def _fallback(settings: Settings, name: str, destination: DestinationSettings) -> Iterator[Finding]:
     key, other = f"destinations.{name}.fallback", destination.fallback
     if not other:
         return
     if other not in settings.destinations:
-        known = ", ".join(sorted(settings.destinations))
-        yield (key,), f"{key}: there is no destination `{other}` (there are: {known})"
+        yield (key,), f"{key}: {_no_destination(settings, other)}"
     elif other == name:
         yield (key,), f"{key}: is the destination itself"
     minutes = destination.fallback_after_minutes
@@ -223,15 +231,3 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
                 (f"{key}.headers", f"{key}.auth.{named[0]}"),
                 f"{key}.headers: sets Authorization, and so does {key}.auth.{named[0]}",
             )
-
-
-def _order(settings: Settings, name: str, source: SourceSettings) -> Iterator[Finding]:
-    key, named = f"sources.{name}.depends_on_source", source.depends_on_source
-    if named and named not in settings.sources:
-        known = ", ".join(sorted(settings.sources))
-        yield (key,), f"{key}: there is no source `{named}` (there are: {known})"
-    if named and not source.depends_on:
-        yield (
-            (key, f"sources.{name}.depends_on"),
-            f"{key}: means nothing without sources.{name}.depends_on",
-        )

@@ -21,13 +21,13 @@ class DestinationSettings:
         kind="target",
         example='"https://app.example/webhook"',
     )
-    forward_path: str = setting(
-        "replace",
-        "`replace`: post to url as it is; `append`: add the vendor's path to it.",
-        kind="choice",
-        choices=("replace", "append"),
+    headers: Mapping[str, str] = setting(
+        {},
+        "Headers added to each delivery.",
+        kind="texts",
+        secret=True,
+        example='{ X-Api-Key = { env = "CRM_API_KEY" } }',
     )
-    forward_query: bool = setting(True, "Add the vendor's query to the url's.", kind="yes_no")
     timeout_seconds: float = setting(
         30.0,
         "The whole attempt, from connecting to the reply's last byte.",
@@ -37,9 +37,6 @@ class DestinationSettings:
     )
     concurrency: int = setting(
         16, "Deliveries under way at once, in each worker.", kind="count", minimum=1, maximum=1_000
-    )
-    reply_max_bytes: int = setting(
-        16 * 1024, "This much of the reply is recorded.", kind="size", minimum=0, maximum=1024**2
     )
     success_statuses: tuple[StatusRange, ...] = setting(
         (StatusRange(200, 299),),
@@ -58,26 +55,6 @@ class DestinationSettings:
         kind="optional_text",
         example="'^OK\\b'",
     )
-    headers: Mapping[str, str] = setting(
-        {},
-        "Headers added to each delivery.",
-        kind="texts",
-        secret=True,
-        example='{ X-Api-Key = { env = "CRM_API_KEY" } }',
-    )
-    private_networks: bool | tuple[str, ...] = setting(
-        False,
-        "Private and loopback addresses that its host's name may lead to: all, none, or these. "
-        "Link-local and metadata addresses must be listed.",
-        kind="private_networks",
-    )
-    options: Mapping[str, str] = setting(
-        {},
-        "Options for a destination that a package adds; it says which.",
-        kind="options",
-        secret=True,
-        example='{ queue = "leads" }',
-    )
     fallback: str = setting(
         "",
         "Another destination that gets the leads which this one has not confirmed for too long, in "
@@ -91,11 +68,34 @@ class DestinationSettings:
         minimum=0,
         maximum=7 * 1440,
     )
-    transform: TransformSettings = field(default_factory=TransformSettings)
+    forward_path: str = setting(
+        "replace",
+        "`replace`: post to url as it is; `append`: add the vendor's path to it.",
+        kind="choice",
+        choices=("replace", "append"),
+    )
+    forward_query: bool = setting(True, "Add the vendor's query to the url's.", kind="yes_no")
+    private_networks: bool | tuple[str, ...] = setting(
+        False,
+        "Private and loopback addresses that its host's name may lead to: all, none, or these. "
+        "Link-local and metadata addresses must be listed.",
+        kind="private_networks",
+    )
+    reply_max_bytes: int = setting(
+        16 * 1024, "This much of the reply is recorded.", kind="size", minimum=0, maximum=1024**2
+    )
+    options: Mapping[str, str] = setting(
+        {},
+        "Options for a destination that a package adds; it says which.",
+        kind="options",
+        secret=True,
+        example='{ queue = "leads" }',
+    )
     retry: RetrySettings = field(default_factory=RetrySettings)
-    tls: TlsSettings = field(default_factory=TlsSettings)
-    auth: AuthSettings = field(default_factory=AuthSettings)
-    sign: SignSettings = field(default_factory=SignSettings)
-    python: PythonSettings = field(default_factory=PythonSettings)
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     rate: RateSettings = field(default_factory=RateSettings)
+    transform: TransformSettings = field(default_factory=TransformSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    sign: SignSettings = field(default_factory=SignSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    python: PythonSettings = field(default_factory=PythonSettings)

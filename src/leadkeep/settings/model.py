@@ -23,9 +23,10 @@ from leadkeep.settings.installation import (
     WorkerSettings,
 )
 from leadkeep.settings.outbound import AuthSettings, PythonSettings, SignSettings, TlsSettings
+from leadkeep.settings.replies import ReplySettings
 from leadkeep.settings.retry import RetrySettings
 from leadkeep.settings.row import Address, setting
-from leadkeep.settings.source import ReplySettings, SourceSettings
+from leadkeep.settings.source import SourceSettings
 from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 __all__ = [

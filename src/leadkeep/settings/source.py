@@ -1,93 +1,19 @@
 """Settings of a source: where its vendor posts, what it is answered, where its leads go."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from leadkeep.settings.likeness import DuplicatesSettings
-from leadkeep.settings.live import NoBidSettings
+from leadkeep.settings.duplicates import DuplicatesSettings
 from leadkeep.settings.reading import FieldsSettings
+from leadkeep.settings.replies import HandshakeSettings, NoBidSettings, ReplySettings
 from leadkeep.settings.routing import RouteSettings
 from leadkeep.settings.row import setting
 from leadkeep.settings.verification import VerificationSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplySettings:
-    """What a vendor is answered once its lead is durable."""
-
-    status: int = setting(200, "Its HTTP status.", kind="count", minimum=200, maximum=299)
-    content_type: str = setting("application/json", "Its Content-Type.", kind="text")
-    headers: Mapping[str, str] = setting(
-        {}, "Further headers.", kind="texts", example='{ X-Accepted-By = "leadkeep" }'
-    )
-    body: str | None = setting(
-        None,
-        "Body, with {{lead_id}}, {{lead_number}}, {{received_at}} and {{name}}. Not set: built in.",
-        kind="optional_text",
-        example='\'{"success": true, "lead_id": "{{lead_number}}"}\'',
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandshakeSettings:
-    """A question by which the vendor makes sure that the URL is yours; answered at the door."""
-
-    parameter: str = setting(
-        "",
-        "Query parameter of a GET with the challenge; empty: the vendor asks nothing so.",
-        kind="text",
-        example='"hub.challenge"',
-    )
-    field: str = setting(
-        "", "Field of a small JSON body with the challenge.", kind="text", example='"challenge"'
-    )
-    when: Mapping[str, str] = setting(
-        {},
-        "What the question has beside it; a request without is a lead.",
-        kind="texts",
-        example='{ type = "url_verification" }',
-    )
-    token_name: str = setting(
-        "", "Parameter or field that must hold `token`.", kind="text", example='"hub.verify_token"'
-    )
-    token: str = setting(
-        "",
-        "The word that you and the vendor agreed on.",
-        kind="secret",
-        secret=True,
-        example='{ env = "VENDOR_TOKEN" }',
-    )
-    answer: str = setting(
-        "text",
-        "The challenge itself as `text`, or in `json` under its own name.",
-        kind="choice",
-        choices=("text", "json"),
-    )
-    proof_name: str = setting(
-        "",
-        "Name in the JSON answer of the challenge's HMAC-SHA256 in hex, made with the secret.",
-        kind="text",
-        example='"challengeResponse"',
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class SourceSettings:
     """A source: one vendor, or one kind of lead."""
 
-    preset: str = setting(
-        "",
-        "A vendor whose ways are known (`leadkeep sources presets`); what is set here counts more.",
-        kind="preset",
-        example='"meta"',
-    )
-    secrets: tuple[str, ...] = setting(
-        (),
-        "What signatures and tokens are checked with; two while one is replaced.",
-        kind="secrets",
-        secret=True,
-        example='{ env = "VENDOR_SECRET" }',
-    )
     paths: tuple[str, ...] = setting(
         (),
         "Paths it posts to; a trailing `*` takes all below, `*` alone every path.",
@@ -101,70 +27,30 @@ class SourceSettings:
         kind="texts_list",
         example='["NAME"]',
     )
-    test_leads: str = setting(
-        "deliver",
-        "What becomes of leads that the vendor marks as tests.",
-        kind="choice",
-        choices=("deliver", "hold"),
-    )
-    test_when: str = setting(
+    preset: str = setting(
         "",
-        "A condition in JMESPath; leads for which it holds are tests, too.",
-        kind="text",
-        example="\"payload.campaign == 'internal'\"",
+        "A vendor whose ways are known (`leadkeep sources presets`); what is set here counts more.",
+        kind="preset",
+        example='"meta"',
     )
-    several: str = setting(
-        "together",
-        "Several leads in one request: `together`, delivered once as they came, or `split`, each "
-        "by itself as JSON.",
-        kind="choice",
-        choices=("together", "split"),
-    )
-    several_at: str = setting(
-        "",
-        "Where the list of leads stands in a request: a path, or JMESPath. Empty: the payload "
-        "itself, if it is a list.",
-        kind="text",
-        example='"entry[].changes[].value"',
-    )
-    order_by: str = setting(
-        "",
-        "Deliver leads with the same one after another: `phone`, `email`, `vendor_lead_id`, or "
-        'JMESPath such as `call_id` (of the payload) or `headers."x-call-id"`.',
-        kind="text",
-        example='"phone"',
-    )
-    depends_on: str = setting(
-        "",
-        "Where its leads name the lead that must be delivered before them (by lead number, lead id "
-        "or vendor's id); written like order_by.",
-        kind="text",
-        example='"parent_lead_id"',
-    )
-    depends_on_source: str = setting(
-        "",
-        "The source whose vendor's ids depends_on means. Not set: this one.",
-        kind="text",
-        example='"NAME"',
-    )
-    order_wait_seconds: float = setting(
-        900.0,
-        "A lead waits for others no longer than this, and then goes, marked as out of order.",
-        kind="seconds",
-        minimum=1,
-        maximum=86_400,
-    )
-    routing: str = setting(
-        "first",
-        "`first`: the first route whose condition holds takes the lead; `all`: every such route.",
-        kind="choice",
-        choices=("first", "all"),
+    secrets: tuple[str, ...] = setting(
+        (),
+        "What signatures and tokens are checked with; two while one is replaced.",
+        kind="secrets",
+        secret=True,
+        example='{ env = "VENDOR_SECRET" }',
     )
     routes: tuple[RouteSettings, ...] = setting(
         (),
         "Where leads go that satisfy a condition; also written as [[sources.NAME.routes]].",
         kind="routes",
         example="""[{ when = "payload.state == 'OH'", to = ["NAME"] }, { to = ["NAME"] }]""",
+    )
+    routing: str = setting(
+        "first",
+        "`first`: the first route whose condition holds takes the lead; `all`: every such route.",
+        kind="choice",
+        choices=("first", "all"),
     )
     answer: str = setting(
         "queued",
@@ -197,9 +83,62 @@ class SourceSettings:
         kind="text",
         example='"NAME"',
     )
+    order_by: str = setting(
+        "",
+        "Deliver leads with the same one after another: `phone`, `email`, `vendor_lead_id`, or "
+        'JMESPath such as `call_id` (of the payload) or `headers."x-call-id"`.',
+        kind="text",
+        example='"phone"',
+    )
+    order_wait_seconds: float = setting(
+        900.0,
+        "A lead waits for others no longer than this, and then goes, marked as out of order.",
+        kind="seconds",
+        minimum=1,
+        maximum=86_400,
+    )
+    depends_on: str = setting(
+        "",
+        "Where its leads name the lead that must be delivered before them (by lead number, lead id "
+        "or vendor's id); written like order_by.",
+        kind="text",
+        example='"parent_lead_id"',
+    )
+    depends_on_source: str = setting(
+        "",
+        "The source whose vendor's ids depends_on means. Not set: this one.",
+        kind="text",
+        example='"NAME"',
+    )
+    test_leads: str = setting(
+        "deliver",
+        "What becomes of leads that the vendor marks as tests.",
+        kind="choice",
+        choices=("deliver", "hold"),
+    )
+    test_when: str = setting(
+        "",
+        "A condition in JMESPath; leads for which it holds are tests, too.",
+        kind="text",
+        example="\"payload.campaign == 'internal'\"",
+    )
+    several: str = setting(
+        "together",
+        "Several leads in one request: `together`, delivered once as they came, or `split`, each "
+        "by itself as JSON.",
+        kind="choice",
+        choices=("together", "split"),
+    )
+    several_at: str = setting(
+        "",
+        "Where the list of leads stands in a request: a path, or JMESPath. Empty: the payload "
+        "itself, if it is a list.",
+        kind="text",
+        example='"entry[].changes[].value"',
+    )
     fields: FieldsSettings = field(default_factory=FieldsSettings)
     reply: ReplySettings = field(default_factory=ReplySettings)
     no_bid: NoBidSettings = field(default_factory=NoBidSettings)
-    duplicates: DuplicatesSettings = field(default_factory=DuplicatesSettings)
     verify: VerificationSettings = field(default_factory=VerificationSettings)
     handshake: HandshakeSettings = field(default_factory=HandshakeSettings)
+    duplicates: DuplicatesSettings = field(default_factory=DuplicatesSettings)

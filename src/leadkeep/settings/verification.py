@@ -76,7 +76,7 @@ class TokenSettings:
     place: str = setting(
         "none",
         "Where it stands. `path`: the last part of the path; `bearer`: behind `Bearer` in "
-        "Authorization; `field`: in the body, or the query of a request without one.",
+        "Authorization; `field`: in the body, or else in the query.",
         kind="choice",
         choices=("none", "path", "query", "header", "bearer", "field"),
     )

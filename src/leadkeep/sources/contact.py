@@ -11,8 +11,9 @@ import structlog
 from leadkeep.models import NO_FACTS, Contact, Facts
 from leadkeep.sources.facts import find_facts
 from leadkeep.sources.fields import Fields, find_fields
-from leadkeep.sources.payload import Tree, read_query, read_tree
+from leadkeep.sources.payload import read_query, read_tree
 from leadkeep.sources.phone import PhoneNumbers
+from leadkeep.sources.tree import Tree
 
 NAME_CHARS = 200
 PHONE_CHARS = 40

@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from leadkeep.models import NO_FACTS, Facts
-from leadkeep.sources.payload import Tree
+from leadkeep.sources.tree import Tree
 
 _MOST_KEYS = 4_000
 _DEEPEST = 6
@@ -95,7 +95,9 @@ def find_facts(*trees: Tree) -> Facts:
             part = _opened(part)
         if not isinstance(part, dict):
             continue
-        keys = tuple(part)[:keys_left]
+        keys = tuple(part)
+        if len(keys) > keys_left:
+            keys = keys[:keys_left]
         keys_left -= len(keys)
         for key, fact, place in _facts_of(keys):
             known = found.get(fact)
@@ -105,16 +107,22 @@ def find_facts(*trees: Tree) -> Facts:
                 if text:
                     found[fact] = (rank, text)
         if depth < _DEEPEST:
-            for value in part.values():
-                if isinstance(value, str):
-                    worth = value[:1] in _OPENING
-                else:
-                    worth = isinstance(value, dict) or (
-                        depth <= _DEEPEST_LIST and isinstance(value, list)
-                    )
-                if worth:
-                    parts.append((value, depth + 1))
+            parts.extend(_parts_of(part, depth))
     return _facts(found) if found else NO_FACTS
+
+
+def _parts_of(part: dict[str, Tree], depth: int) -> list[tuple[Tree, int]]:
+    """What may say something within a part. Every value of every lead comes by here."""
+    lists = depth <= _DEEPEST_LIST
+    return [
+        (value, depth + 1)
+        for value in part.values()
+        if (
+            value[:1] in _OPENING
+            if isinstance(value, str)
+            else isinstance(value, dict) or (lists and isinstance(value, list))
+        )
+    ]
 
 
 def _facts(found: Mapping[str, tuple[int, str]]) -> Facts:
@@ -167,7 +175,7 @@ def _text(fact: str, value: Tree, *, looks: bool = True) -> str:
     Args:
         looks: it must look like what the key says.
     """
-    for _ in range(2):
+    for _ in range(0 if isinstance(value, str) else 2):
         if isinstance(value, list):
             value = value[0] if value else None
         if isinstance(value, dict):

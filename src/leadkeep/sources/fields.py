@@ -11,7 +11,6 @@ from itertools import islice
 
 import msgspec
 
-from leadkeep.sources.payload import READ_BYTES, Tree
 from leadkeep.sources.spellings import (
     PERSON_RANK,
     ROOT_RANK,
@@ -23,6 +22,7 @@ from leadkeep.sources.spellings import (
     meaning_of,
     meanings_of,
 )
+from leadkeep.sources.tree import READ_BYTES, Tree
 
 # Looked up once: a member of an enum costs as much at each use as comparing it does ten times.
 _PHONE, _EMAIL, _VENDOR_ID, _BELOW = Means.PHONE, Means.EMAIL, Means.VENDOR_ID, Means.BELOW

@@ -1,37 +1,40 @@
 """By what a lead is known when it comes again: pure, computed once when it is absorbed."""
 
+from functools import lru_cache
 from hashlib import blake2b
 
-from leadkeep.models import Likeness, Record
-from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.models import OTHER_BITS, Likeness, Record
+from leadkeep.settings.duplicates import DuplicatesSettings
+from leadkeep.sources.verification.signature import Proof
 
 
 def likeness_of(
-    record: Record, destinations: tuple[str, ...], settings: DuplicatesSettings
+    record: Record,
+    destinations: tuple[str, ...],
+    settings: DuplicatesSettings,
+    proof: Proof | None = None,
 ) -> Likeness | None:
     """What a proved and routed lead is compared by; None: by nothing.
 
     The same delivery is the same method, target and body, at the same source, on its way to the
     same destinations. Headers are not compared: a repeated request is signed anew.
+
+    Args:
+        proof: what its signature has proved. Whatever else differs, the same signature again is
+            the same request again, sent by whoever has seen it.
     """
     if not (settings.same_delivery or settings.same_person):
         return None
     received_at_ms = record.received_at_us // 1_000
-    fingerprint = 0
+    fingerprint, signature = 0, b""
     # A request that says nothing is not the same as another one that says nothing.
     if settings.same_delivery and (record.body or b"?" in record.target):
-        parts = (
-            record.source.encode(),
-            "\0".join(destinations).encode(),
-            record.method.encode(),
-            record.target,
-            record.body,
-        )
-        digest = blake2b(digest_size=8)
-        for part in parts:
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
-        fingerprint = int.from_bytes(digest.digest(), "big", signed=True) or 1
+        if proof is None:
+            head = f"{record.source}\0{record.method}\0{len(record.target)}\0".encode()
+            same = _hash(head + record.target + record.body)
+        else:
+            same, signature = _hash(record.source.encode() + b"\0" + proof.signed), proof.signature
+        fingerprint = (same >> OTHER_BITS << OTHER_BITS | _other(destinations)) or 1
     return Likeness(
         fingerprint=fingerprint,
         delivery_since_ms=received_at_ms - round(settings.delivery_window_seconds * 1_000),
@@ -41,4 +44,16 @@ def likeness_of(
             else None
         ),
         across_sources=settings.across_sources,
+        signature=signature,
     )
+
+
+@lru_cache(maxsize=1_024)
+def _other(destinations: tuple[str, ...]) -> int:
+    """The low bits: where it goes."""
+    return _hash("\0".join(destinations).encode()) & ((1 << OTHER_BITS) - 1)
+
+
+def _hash(raw: bytes) -> int:
+    """64 bits, signed."""
+    return int.from_bytes(blake2b(raw, digest_size=8).digest(), "big", signed=True)

@@ -17,9 +17,10 @@ from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.expressions import Expression, Unclear, expression_of
 from leadkeep.sources.facts import is_yes, text_of_fact
 from leadkeep.sources.fields import Fields
-from leadkeep.sources.payload import Tree, content_type_of, read_tree
+from leadkeep.sources.payload import content_type_of, read_tree
 from leadkeep.sources.request_view import View
 from leadkeep.sources.spellings import Means
+from leadkeep.sources.tree import Tree
 
 _OF_CONTACT = {
     "name": Means.FULL,

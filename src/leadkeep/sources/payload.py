@@ -16,10 +16,8 @@ from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
-Tree = dict[str, "Tree"] | list["Tree"] | str | int | float | bool | None
-
-READ_BYTES = 256 * 1024
-"""A larger payload is read this far: enough for every lead, little work for a hostile one."""
+from leadkeep.sources.tree import READ_BYTES, Tree
+from leadkeep.sources.xml import read_xml
 
 FIELDS = 1_000
 """So many fields of a form are read."""
@@ -137,8 +135,6 @@ def read_tree(content_type: str, body: bytes) -> Tree:
     if text[:1] in ("{", "[", '"'):
         return read_lenient_json(text)
     if text[:1] == "<":
-        from leadkeep.sources.xml import read_xml  # noqa: PLC0415 - few senders, and it reads us
-
         return read_xml(body)
     return read_form(text) or None
 

@@ -15,8 +15,6 @@ import msgspec
 from leadkeep.sources.payload import (
     FIELDS,
     PARTS,
-    READ_BYTES,
-    Tree,
     content_type_of,
     inflated,
     read_form,
@@ -24,6 +22,7 @@ from leadkeep.sources.payload import (
     read_query,
     text_of,
 )
+from leadkeep.sources.tree import READ_BYTES, Tree
 
 NAMES = ("payload", "headers", "path", "query", "source", "method")
 """What a request has."""

@@ -18,8 +18,9 @@ from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.expressions import Expression, Unclear, expression_of
 from leadkeep.sources.fields import is_answers
 from leadkeep.sources.mapping import Mapping
-from leadkeep.sources.payload import Tree, inflated
+from leadkeep.sources.payload import inflated
 from leadkeep.sources.request_view import Unreadable, View
+from leadkeep.sources.tree import Tree
 
 PARTS_MOST = 1_000
 """A request with more is not taken apart."""

@@ -58,6 +58,7 @@ _FIELDS: dict[Means, str] = {
         customeremail workemail emailwork eaddress correo""",
     Means.VENDOR_ID: """vendorleadid leadid externalleadid id leadgenid externalid submissionid
         leaduuid uniqueid leadref leadreference janglid messagesid callsid transactionid responseid
+        leadgenformresponse
         eventid requestid resourceid uuid tcpaleadid""",
 }
 _WEAK: dict[Means, str] = {

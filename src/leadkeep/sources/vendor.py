@@ -13,6 +13,7 @@ from leadkeep.sources.mapping import Mapping as FieldMapping
 from leadkeep.sources.routes import Route
 from leadkeep.sources.several import WHOLE, Parted, Several
 from leadkeep.sources.verification.evidence import evidence_of
+from leadkeep.sources.verification.signature import Proof
 from leadkeep.sources.verification.verifier import NOT_PROVED, Verifier
 from leadkeep.states import Disposition
 
@@ -45,19 +46,24 @@ class Vendor:
         self._duplicates = settings.duplicates
         self._holds_tests = settings.test_leads == "hold"
 
-    def route(self, record: Record, route: Route, facts: Facts) -> Route:
-        """Where a lead goes: as routed, or held if it proves nothing or is only a test."""
+    def route(self, record: Record, route: Route, facts: Facts) -> tuple[Route, Proof | None]:
+        """Where a lead goes, and what its signature has proved.
+
+        It goes as routed, or is held if it proves nothing or is only a test.
+        """
         if route.disposition is not Disposition.ROUTED:
-            return route
+            return route, None
+        proof = None
         # A program of ours is let in by other means, and proves nothing.
         if self._verifier and not int.__and__(record.flags, RecordFlag.PUSHED):
-            fault = self._verifier.fault(evidence_of(record))
-            if fault:
-                why = f"{NOT_PROVED} {self._name}: {fault}"
-                return Route(Disposition.QUARANTINED, route.destinations, why)
+            proved = self._verifier.prove(evidence_of(record))
+            if isinstance(proved, str):
+                why = f"{NOT_PROVED} {self._name}: {proved}"
+                return Route(Disposition.QUARANTINED, route.destinations, why), None
+            proof = proved
         if facts.is_test and self._holds_tests:
-            return Route(Disposition.ROUTED, route.destinations, TEST_LEAD)
-        return route
+            return Route(Disposition.ROUTED, route.destinations, TEST_LEAD), proof
+        return route, proof
 
     def read(self, record: Record, contact: Contact, facts: Facts) -> tuple[Contact, Facts]:
         """What a lead says where its source's person says that it does."""
@@ -83,13 +89,13 @@ class Vendor:
         why = f"it cannot be split: {parted.unparted}; resumed, it is delivered as it came"
         return Route(Disposition.ROUTED, route.destinations, why)
 
-    def likeness(self, record: Record, route: Route) -> Likeness | None:
+    def likeness(self, record: Record, route: Route, proof: Proof | None) -> Likeness | None:
         """By what a lead is compared with earlier ones; None: by nothing."""
         if route.disposition is not Disposition.ROUTED or route.hold_reason:
             return None
         if int.__and__(record.flags, RecordFlag.PUSHED):
             return None  # a program that pushes the same twice means it
-        return likeness_of(record, route.destinations, self._duplicates)
+        return likeness_of(record, route.destinations, self._duplicates, proof)
 
 
 def vendors_of(settings: Settings) -> Mapping[str, Vendor]:

@@ -6,7 +6,7 @@ is how a few hundred bytes become gigabytes, and how files of the reader's machi
 
 from xml.parsers import expat
 
-from leadkeep.sources.payload import READ_BYTES, Tree
+from leadkeep.sources.tree import READ_BYTES, Tree
 
 _MOST_ELEMENTS = 4_000
 _DEEPEST = 40

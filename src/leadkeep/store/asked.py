@@ -29,6 +29,15 @@ class LiveStanding(msgspec.Struct, frozen=True, gc=False):
     response_body: bytes = b""
 
 
+class PingWay(msgspec.Struct, frozen=True, gc=False):
+    """Whether and where a ping to a destination may go now."""
+
+    held: bool
+    """Something holds the destination."""
+    url: str
+    """Where to instead of the configured url, since a deployment switched; empty: there."""
+
+
 class PingOutcome(msgspec.Struct, frozen=True, gc=False):
     """What came of one ping."""
 

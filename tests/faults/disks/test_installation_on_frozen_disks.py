@@ -100,7 +100,7 @@ def test_without_a_second_journal_the_answer_is_503_until_the_thaw(
         installation.stop()
 
 
-def test_a_vendors_second_try_is_a_second_lead_and_both_are_seen(
+def test_a_vendors_second_try_is_linked_to_the_first_and_both_are_seen(
     tmp_path: Path, brain: Brain, disk: Volume
 ) -> None:
     settings = {**SETTINGS, "journal.folders": f'["{disk.path}/journal"]'}
@@ -113,9 +113,13 @@ def test_a_vendors_second_try_is_a_second_lead_and_both_are_seen(
             "the first is there as well, and known to have been told 503",
             lambda: installation.rows(tries + "AND NOT acknowledged") == [(1,)],
         )
-        wait_until("all is delivered", lambda: not installation.waiting())
+        wait_until("it is delivered", lambda: brain.received[1] == 1)
+        linked = "SELECT count(*) FROM leads WHERE duplicate_of IS NOT NULL"
+        wait_until("the other is linked to it", lambda: installation.rows(linked) == [(1,)])
+        settled = "SELECT count(*) FROM lead_queue WHERE status IN ('completed', 'cancelled')"
+        wait_until("and settled with it", lambda: installation.rows(settled) == [(2,)])
+        assert brain.received[1] == 1
         assert installation.rows(tries + "AND acknowledged") == [(1,)]
-        assert brain.received[1] == 2
         installation.stop()
 
 

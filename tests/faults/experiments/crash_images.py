@@ -14,7 +14,8 @@ from unittest.mock import patch
 from leadkeep.clock import SystemClock
 from leadkeep.errors import JournalError
 from leadkeep.journal import syscalls
-from leadkeep.journal.archive import Archive, ArchiveReader
+from leadkeep.journal.archive import Archive
+from leadkeep.journal.archivereader import ArchiveReader
 from leadkeep.journal.base import Group, SegmentState
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader

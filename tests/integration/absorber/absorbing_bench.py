@@ -7,7 +7,8 @@ from typing import Any
 
 from leadkeep.absorber.absorber import Absorber
 from leadkeep.clock import Clock, SystemClock
-from leadkeep.journal.archive import Archive, ArchiveReader
+from leadkeep.journal.archive import Archive
+from leadkeep.journal.archivereader import ArchiveReader
 from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, TornTail
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.reader import DiskJournalReader

@@ -41,7 +41,7 @@ def test_check_names_every_wrong_key_its_value_and_what_is_allowed(
         ('[destinations.b]\nurl = "http://127.0.0.1/"\nheaders = { "X Y" = "1" }', "headers"),
         (
             '[destinations.b]\nurl = "http://127.0.0.1/"\nsuccess_when = "success &&"',
-            "destinations.b.success_when = `success &&` is not a JMESPath expression",
+            "destinations.b.success_when = `success &&`: it ends too early",
         ),
         (
             '[destinations.b]\nurl = "http://127.0.0.1/"\nsuccess_text = "(OK"',

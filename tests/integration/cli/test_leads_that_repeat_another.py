@@ -2,7 +2,7 @@
 
 from leadkeep.cli.exits import Exit
 from leadkeep.models import Contact, Facts
-from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.settings.duplicates import DuplicatesSettings
 from leadkeep.sources.likeness import likeness_of
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_lead, a_record
@@ -42,7 +42,7 @@ def test_its_page_says_what_it_repeats_and_what_the_payload_says(
 ) -> None:
     first, again = two(installation)
     page = installation.ok("leads", "show", again)
-    assert f"lead {first:013d}, byte for byte" in page
+    assert f"repeats     lead {first:013d}" in page
     assert "disposition duplicate" in page
     assert "4.25" in page
     assert "no real lead" in page

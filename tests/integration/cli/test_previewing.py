@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from leadkeep.deployments import DeploymentResult, Ending
 from leadkeep.models import Contact, LeadPart
+from leadkeep.store.base import Store
 from tests.integration.cli.installation import Installation
 from tests.store.builders import a_lead
 
@@ -43,6 +45,22 @@ def test_the_rewritten_request_is_shown_as_it_would_be_sent(one_lead: Installati
     assert "X-Key: •••" in lines
     assert "Leadkeep-Attempt: 1" in lines
     assert body == '{"tel": "614-555-0142"}\n'
+
+
+async def _switch_to_green(store: Store) -> None:
+    deployment = await store.begin_deployment("crm", actor="ada", note="", at_most_ms=60_000)
+    ending = Ending(
+        result=DeploymentResult.COMPLETED,
+        switch_to="http://127.0.0.1:9/green",
+        configured_url="http://127.0.0.1:9/in",
+    )
+    await store.end_deployment(deployment.deployment_id, ending, actor="ada")
+
+
+def test_what_is_shown_goes_where_a_deployment_has_switched_to(one_lead: Installation) -> None:
+    one_lead.in_store(_switch_to_green)
+    told = one_lead.ok("leads", "preview", ref(one_lead), "--destination", "crm")
+    assert told.startswith("POST /green")
 
 
 @pytest.mark.parametrize("options", [(), ("--reveal",), ("--json",), ("--json", "--reveal")])
@@ -100,7 +118,10 @@ to = ["exact"]
     config.write_text(CONFIG + routes)
     result = one_lead.run("check")
     assert result.exit_code == 1
-    assert "sources.auto.routes, route 2, when: no JMESPath from character 15" in result.stderr
+    assert (
+        "sources.auto.routes, route 2, when = `payload.state = 'KY'`: "
+        "no JMESPath from character 15 on" in result.stderr
+    )
     config.write_text(CONFIG + routes.replace(" = 'KY'", " == 'KY'"))
     assert one_lead.ok("check").startswith("The configuration is right.")
     told = one_lead.ok("config", "show")

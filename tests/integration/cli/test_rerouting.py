@@ -2,7 +2,7 @@
 
 import pytest
 
-from leadkeep.app.parts import adopt_unrouted
+from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.models import RecordFlag
 from leadkeep.states import Status
 from leadkeep.store.base import Store

@@ -19,9 +19,9 @@ from leadkeep.delivery.recorder import Recorder
 from leadkeep.delivery.rescuer import Rescuer
 from leadkeep.delivery.scribe import Scribe
 from leadkeep.destinations.http import HttpDestination
-from leadkeep.models import Claim
+from leadkeep.models import CircuitMove, Claim
 from leadkeep.settings.model import DestinationSettings
-from leadkeep.states import Status
+from leadkeep.states import CircuitState, Status
 from leadkeep.store.base import Store
 from leadkeep.walltime import WallTime
 from tests.fakes.clock import FakeClock
@@ -136,9 +136,29 @@ async def test_a_lane_claims_ahead_as_far_as_its_destination_is_fast(
     lane = a_lane(bench.store, clock, leases, destination, concurrency=10)
     rooms = []
     for seconds in (30.0, 1.1, 0.1, 0.01, 0.0005):
-        lane._usual_seconds = seconds
+        lane._carriers.usual_seconds = seconds
         rooms.append(lane.room())
     assert rooms == [10, 10, 20, 110, 10 + AHEAD_MAX]
+
+
+async def test_claims_that_came_after_the_gate_had_shut_are_not_waited_for(
+    bench: Workbench, clock: FakeClock
+) -> None:
+    destination = HttpDestination(
+        "brain", DestinationSettings(url="http://127.0.0.1/"), clock=clock
+    )
+    leases = Leases(bench.store, lease_ms=LEASE_MS)
+    lane = a_lane(bench.store, clock, leases, destination, concurrency=1)
+    claims = await claims_of(bench, 2)
+    shut = CircuitMove(CircuitState.OPEN, due_in_ms=60_000, openings=1, reason="down", owner="two")
+    assert await bench.store.move_circuit("brain", 0, shut)
+    assert await lane.room_made() == 0
+    lane.put(claims)
+    assert await lane.room_made() == 0
+    async with asyncio.timeout(10):
+        await lane.all_recorded()
+    assert len(leases) == 0
+    assert await bench.count(Status.PENDING) == 2
 
 
 async def test_the_heartbeat_outlives_a_store_that_cannot_be_written(

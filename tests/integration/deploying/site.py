@@ -1,10 +1,10 @@
 """A place where Leadkeep and an application run: real processes, a vendor who never rests."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,31 +12,16 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from leadkeep.supervisor.presence import read_state
+from tests.integration.waiting import DEADLINE_SECONDS, free_port, wait_until
 
 HERE = Path(__file__).parent
 LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
-DEADLINE_SECONDS = 40.0
-
-
-def wait_until(what: str, holds: Callable[[], object]) -> None:
-    """Poll until it is so, or fail saying what never was."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class Site:
@@ -46,6 +31,7 @@ class Site:
         self.folder = folder
         self.port = free_port()
         self.ports = {"blue": free_port(), "green": free_port()}
+        self._numbers = itertools.count(1)
         self.posted: list[str] = []
         """Lead ids, in the order of their answers."""
         self._serving: subprocess.Popen[bytes] | None = None
@@ -104,8 +90,10 @@ class Site:
             self._serving.wait(DEADLINE_SECONDS)
             self._serving = None
 
-    def post(self, body: bytes = b'{"name": "Ada"}') -> str:
-        """Post a lead as a vendor; its lead number."""
+    def post(self, body: bytes | None = None) -> str:
+        """Post a lead as a vendor, unless told one like no other; its lead number."""
+        if body is None:
+            body = b'{"name": "Ada %d"}' % next(self._numbers)
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/hook", data=body)
         with urllib.request.urlopen(request, timeout=10) as answer:
             number = str(json.loads(answer.read())["lead_id"])

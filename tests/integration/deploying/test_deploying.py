@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from tests.integration.deploying.site import Site, wait_until
+from tests.integration.deploying.site import Site
+from tests.integration.waiting import wait_until
 
 NOBODY = "http://127.0.0.1:9/health"
 
@@ -225,9 +226,10 @@ def test_a_command_that_fails_and_leaves_nothing_running_keeps_its_code_and_the_
     site: Site,
 ) -> None:
     pid = (site.folder / "blue.pid").read_text()
-    done = site.deploy(
-        "--health-timeout", "1s", "--", "sh", "-c", f"kill {pid}; rm blue.pid; exit 7"
-    )
+    # Gone, or a zombie that only we can bury: either way nobody listens any more.
+    gone = f'case $(ps -o stat= -p {pid}) in Z*|"") false;; esac'
+    killed = f"kill {pid}; while {gone}; do sleep 0.05; done; rm blue.pid; exit 7"
+    done = site.deploy("--health-timeout", "1s", "--", "sh", "-c", killed)
     assert done.returncode == 7
     assert site.view()["held"]
     assert site.deployments()[0]["result"] == "canary_failed"

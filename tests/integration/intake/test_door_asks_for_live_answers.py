@@ -13,8 +13,8 @@ from leadkeep.intake.line import UNSENT_MAX
 from leadkeep.live.frames import ASK_MAX, ASKS, Answer, Ask, Incoming, LeadAsk, PingAsk, framed
 from leadkeep.live.sockets import listen
 from leadkeep.models import RecordFlag, RecordKind
-from leadkeep.settings.live import NoBidSettings
 from leadkeep.settings.model import IntakeSettings, SourceSettings
+from leadkeep.settings.replies import NoBidSettings
 from tests.integration.intake.rig import RunningDoor, disk_journal, request, wait_until
 
 SOURCES = {

@@ -1,6 +1,7 @@
 """`leadkeep serve` as it is, a destination that answers as told, and vendors that wait for it."""
 
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from click.testing import CliRunner, Result
 from leadkeep.cli import main
 from leadkeep.supervisor.presence import SupervisorState, read_state
 from tests.integration.intake.rig import Answer, Client, request
-from tests.integration.supervisor.conftest import free_port, wait_until
+from tests.integration.waiting import free_port, wait_until
 
 LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
 
@@ -121,6 +122,7 @@ class Served:
         self.port = free_port()
         self.admin = free_port()
         self.supervisor: subprocess.Popen[bytes] | None = None
+        self._posts = itertools.count(1)
         self.configure()
 
     def configure(
@@ -141,6 +143,7 @@ class Served:
             "[destinations.brain.retry]\nfirst_seconds = 0.05\nlongest_seconds = 0.2\n"
             '[sources.vendor]\npaths = "/lead"\nping_paths = "/ping"\nanswer = "live"\n'
             f"live_timeout_ms = {timeout_ms}\n{source}\n"
+            "[sources.vendor.duplicates]\nsame_delivery = false\n"
             '[sources.other]\npaths = "/other"\n' + more
         )
 
@@ -196,8 +199,10 @@ class Served:
         """A connection of a vendor's."""
         return Client(self.port)
 
-    def post(self, path: str = "/lead", body: bytes = b'{"n": 1}', **more: Any) -> Answer:
-        """Post one lead or ping over a connection of its own."""
+    def post(self, path: str = "/lead", body: bytes | None = None, **more: Any) -> Answer:
+        """Post one lead or ping over a connection of its own; unless told, one like no other."""
+        if body is None:
+            body = b'{"n": "post %d"}' % next(self._posts)
         with self.client() as client:
             return client.ask(request("POST", path, body, **more))
 

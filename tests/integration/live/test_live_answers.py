@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.intake.rig import request
 from tests.integration.live.rig import Script, Served
-from tests.integration.supervisor.conftest import wait_until
+from tests.integration.waiting import wait_until
 
 QUEUED = "Lead queued for processing"
 
@@ -114,10 +114,12 @@ def test_live_leads_go_before_a_backlog_that_waits_for_its_turn(served: Served) 
     served.start()
     served.run("hold", "brain", "--reason", "so that a backlog grows")
     with served.client() as client:
-        for number in range(600):
-            client.send(request("POST", "/other", b'{"n": %d}' % number))
-            client.answer()
-    wait_until("all of them wait", lambda: served.statuses()["pending"] == 600)
+        for twenty in range(0, 200, 20):
+            for number in range(twenty, twenty + 20):
+                client.send(request("POST", "/other", b'{"n": %d}' % number))
+            for _ in range(20):
+                client.answer()
+    wait_until("all of them wait", lambda: served.statuses()["pending"] == 200)
     served.brain.may_answer.clear()
     served.run("resume", "brain")
     wait_until("the first of them are under way", lambda: len(served.brain.requests) == 2)
@@ -128,7 +130,7 @@ def test_live_leads_go_before_a_backlog_that_waits_for_its_turn(served: Served) 
         assert waiting.answer().body == served.brain.script.body
     bodies = [body for *_, body in served.brain.requests]
     assert bodies.index(b'{"live": true}') < 60
-    wait_until("the rest follows", lambda: served.all_completed(601))
+    wait_until("the rest follows", lambda: served.all_completed(201))
 
 
 def _is_claimed(served: Served) -> bool:

@@ -18,7 +18,7 @@ from leadkeep.models import CircuitMove
 from leadkeep.states import CircuitState
 from tests.integration.intake.rig import request
 from tests.integration.live.rig import Script, Served
-from tests.integration.supervisor.conftest import wait_until
+from tests.integration.waiting import wait_until
 
 QUEUED = "Lead queued for processing"
 

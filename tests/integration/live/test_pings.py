@@ -5,8 +5,8 @@ import signal
 from typing import Any
 
 from tests.integration.intake.rig import request
-from tests.integration.live.rig import Script, Served
-from tests.integration.supervisor.conftest import wait_until
+from tests.integration.live.rig import Script, Served, a_brain
+from tests.integration.waiting import wait_until
 
 NO_BID = """
 [sources.vendor.no_bid]
@@ -102,6 +102,16 @@ def test_a_held_destination_is_not_asked_to_bid(served: Served) -> None:
     assert served.post("/ping").status == 202
     wait_until("it is recorded", lambda: recorded(served)[0]["result"] == "held")
     assert served.brain.requests == []
+
+
+def test_after_a_switch_pings_are_put_where_leads_go(served: Served) -> None:
+    with a_brain() as green:
+        green.script = Script(body=b'{"bid": 9}')
+        served.start()
+        assert served.post("/ping").body == served.brain.script.body
+        served.run("deploy", "--destination", "brain", "--switch-to", green.url, "--", "true")
+        assert served.post("/ping").body == b'{"bid": 9}'
+        assert len(served.brain.requests) == 1
 
 
 def test_a_ping_waits_for_a_free_carrier_no_longer_than_its_time(served: Served) -> None:

@@ -7,16 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from leadkeep.supervisor.presence import SupervisorState, read_state
+from tests.integration.waiting import free_port, wait_until
 
 HERE = Path(__file__).parent
-DEADLINE_SECONDS = 20.0
 
 RUN = """
 import sys
@@ -28,22 +27,6 @@ settings = load_again(args, os.environ)
 program = (sys.executable, sys.argv[1])
 sys.exit(Supervisor(settings, config_args=args, program=program).run())
 """
-
-
-def wait_until(what: str, holds: Callable[[], bool]) -> None:
-    """Wait for a condition, or fail saying which."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never happened: {what}")
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class Installation:

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from leadkeep.supervisor.presence import SupervisorState, read_state
-
-from .conftest import free_port, wait_until
+from tests.integration.waiting import free_port, wait_until
 
 LEADKEEP = (sys.executable, "-P", "-m", "leadkeep")
 

@@ -1,13 +1,17 @@
 """The supervisor keeps the door open: over deaths, new settings, stopping, and its own death."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import threading
+from functools import partial
 from pathlib import Path
 
-from .conftest import Installation, free_port, wait_until
+from tests.integration.waiting import free_port, wait_until
+
+from .conftest import Installation
 
 
 def test_both_children_are_started_and_the_door_answers(installation: Installation) -> None:
@@ -259,10 +263,19 @@ def test_no_child_inherits_the_lock_or_the_write_end_of_the_parents_pipe(
     installation.start_and_wait()
     for role in ("intake", "worker"):
         process = Path(f"/proc/{installation.pid(role)}")
-        for descriptor in (process / "fd").iterdir():
-            link = str(descriptor.readlink())
-            assert not link.endswith("supervisor.lock")
-            if link.startswith("pipe:") and int(descriptor.name) > 2:
-                flags = (process / "fdinfo" / descriptor.name).read_text().split("flags:")[1]
-                # Both roles keep only read ends: `ready` is closed once it was said.
-                assert int(flags.split()[0], 8) & os.O_ACCMODE == os.O_RDONLY
+        links = [str(descriptor.readlink()) for descriptor in (process / "fd").iterdir()]
+        assert not [link for link in links if link.endswith("supervisor.lock")]
+        # Both roles keep only read ends: `ready` is closed just after it was said.
+        wait_until(f"{role} keeps no write end", partial(keeps_no_write_end, process))
+
+
+def keeps_no_write_end(process: Path) -> bool:
+    """It has no pipe, beside the standard ones, into which it may write."""
+    for descriptor in (process / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            flags = (process / "fdinfo" / descriptor.name).read_text().split("flags:")[1]
+            is_pipe = str(descriptor.readlink()).startswith("pipe:")
+            may_write = int(flags.split()[0], 8) & os.O_ACCMODE != os.O_RDONLY
+            if is_pipe and may_write and int(descriptor.name) > 2:
+                return False
+    return True

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from leadkeep.errors import UsageError
 from leadkeep.models import Contact, LeadView, Likeness, NewLead, Selection
-from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.settings.duplicates import DuplicatesSettings
 from leadkeep.sources.likeness import likeness_of
 from leadkeep.states import Disposition, Status, Verb
 from leadkeep.store.base import Store

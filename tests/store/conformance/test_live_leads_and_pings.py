@@ -6,9 +6,10 @@ from uuid import UUID, uuid4
 import msgspec
 
 from leadkeep.clock import SystemClock
+from leadkeep.deployments import DeploymentResult, Ending
 from leadkeep.models import Claim, RecordKind, Selection
 from leadkeep.states import Status, Verb
-from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingWay
 from leadkeep.store.base import Store
 from tests.store.builders import a_batch, a_lead, a_quarantined_lead, a_record, an_outcome
 
@@ -76,12 +77,24 @@ async def test_nothing_is_claimed_by_name_at_a_held_destination(store: Store) ->
     lead_id = await absorbed(store)
     delivery = (await standing(store, lead_id)).delivery_id
     await store.hold_destination("crm", reason="deploying", actor="ada")
-    assert await store.is_held("crm")
-    assert not await store.is_held("other")
+    assert (await store.ping_way("crm")).held
+    assert not (await store.ping_way("other")).held
     assert (await standing(store, lead_id)).reason == "held"
     assert await claim(store, among=[delivery]) == []
     await store.resume_destination("crm", actor="ada")
     assert len(await claim(store, among=[delivery])) == 1
+
+
+async def test_a_ping_goes_where_a_deployment_has_switched_to(store: Store) -> None:
+    assert await store.ping_way("crm") == PingWay(held=False, url="")
+    deployment = await store.begin_deployment("crm", actor="ada", note="", at_most_ms=60_000)
+    assert (await store.ping_way("crm")).held
+    ending = Ending(
+        result=DeploymentResult.COMPLETED, switch_to="http://green/", configured_url="http://blue/"
+    )
+    await store.end_deployment(deployment.deployment_id, ending, actor="ada")
+    assert await store.ping_way("crm") == PingWay(held=False, url="http://green/")
+    assert (await store.ping_way("other")).url == ""
 
 
 async def test_what_a_person_has_set_aside_or_cancelled_is_not_tried(store: Store) -> None:

@@ -22,7 +22,7 @@ from leadkeep.models import (
     SetAside,
     Standing,
 )
-from leadkeep.settings.likeness import DuplicatesSettings
+from leadkeep.settings.duplicates import DuplicatesSettings
 from leadkeep.sources.likeness import likeness_of
 from leadkeep.states import LeadClass, Status, Verb
 from leadkeep.store.asked import LiveAsk

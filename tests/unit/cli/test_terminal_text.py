@@ -81,12 +81,27 @@ def test_an_address_keeps_its_first_letter_and_domain(email: str, masked: str) -
         ("email=marisol%40example.com", "marisol"),
         ('{"google_key": "s3cret\\"x"}', "s3cret"),
         ("lp_campaign_key=abcdef&zip=43215", "abcdef"),
+        ('{"name": "Eve", "google_key": "s3cret', "s3cret"),
+        ('{"Key": 4711471147, "a": 1}', "4711471147"),
+        ('{"rawRequest": "{\\"lp_key\\":\\"s3cret\\"}"}', "s3cret"),
+        ("<lead><Password kind='a'>s3cret</Password></lead>", "s3cret"),
+        ('--b\r\nContent-Disposition: form-data; name="token"\r\n\r\ns3cret\r\n--b--', "s3cret"),
+        ("email=zoë@example.com", "zoë"),
     ],
 )
 def test_phones_addresses_and_secrets_are_masked_within_any_payload(text: str, hidden: str) -> None:
     assert hidden in text
     assert hidden not in mask_text(text)
     assert "•••" in mask_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["k" * 500_000, "a@" * 200_000, '"key":"' * 100_000, "%40" * 200_000, "(1 " * 200_000],
+)
+def test_a_text_that_was_made_to_take_long_is_masked_in_one_reading(text: str) -> None:
+    # One that is read again from each of its letters takes hours.
+    assert mask_text(text)
 
 
 def test_what_is_no_contact_is_left_as_it_is() -> None:

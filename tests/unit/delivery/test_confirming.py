@@ -267,12 +267,13 @@ def test_no_reply_makes_a_pattern_slow(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"success_when": "success &&"}, "Incomplete expression"),
-        ({"success_when": "a b"}, "Unexpected token"),
-        ({"success_when": "`nope"}, "Unclosed"),
+        ({"success_when": "success &&"}, "ends too early"),
+        ({"success_when": "a b"}, "from character 3 on"),
+        ({"success_when": "`nope"}, "no JMESPath from character"),
         ({"success_when": "lenght(a) == `0`"}, "there is no function lenght()"),
         ({"success_when": "a && (b || contains(c))"}, "contains() takes 2 arguments, not 1"),
         ({"success_when": "abs(a, b)"}, "abs() takes 1 arguments, not 2"),
+        ({"success_when": "!error.code"}, "write `!(a.b)`"),
         ({"success_when": ""}, "is empty"),
         ({"success_text": ""}, "is empty"),
         ({"success_text": "(OK"}, "missing )"),

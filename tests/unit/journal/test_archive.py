@@ -10,7 +10,8 @@ import pytest
 from leadkeep.errors import JournalDamaged, JournalUnavailable, NotFound, UsageError
 from leadkeep.journal import archive as archive_module
 from leadkeep.journal import archivefile
-from leadkeep.journal.archive import Archive, ArchiveReader
+from leadkeep.journal.archive import Archive
+from leadkeep.journal.archivereader import ArchiveReader
 from leadkeep.journal.base import SegmentInfo, SegmentState
 from leadkeep.journal.layout import BLOCK
 from leadkeep.journal.reader import DiskJournalReader

@@ -4,7 +4,7 @@ import pytest
 
 from leadkeep.models import Contact
 from leadkeep.sources.contact import ContactReader, read_contact
-from leadkeep.sources.payload import Tree
+from leadkeep.sources.tree import Tree
 from leadkeep.sources.xml import read_xml
 
 ADF = b"""<?xml version="1.0" encoding="UTF-8"?>

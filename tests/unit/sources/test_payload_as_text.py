@@ -4,8 +4,9 @@ import gzip
 
 import pytest
 
-from leadkeep.sources.payload import READ_BYTES, content_type_of, inflated
+from leadkeep.sources.payload import content_type_of, inflated
 from leadkeep.sources.readable import TEXT_CHARS, payload_text
+from leadkeep.sources.tree import READ_BYTES
 
 
 @pytest.mark.parametrize("body", [b'{"a":1}', "Zoë".encode(), b"a=1&b=2", b"<x/>", b"\x07odd"])

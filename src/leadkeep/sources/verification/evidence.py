@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from leadkeep.models import Record
-from leadkeep.sources.payload import Tree, content_type_of, read_tree
+from leadkeep.sources.payload import content_type_of, read_tree
+from leadkeep.sources.tree import Tree
 
 _PARAMETERS_MAX = 1_000
 
@@ -45,17 +46,21 @@ class Evidence:
         return len(self.target) + len(self._headers) + len(self.body)
 
     @cached_property
-    def _by_name(self) -> dict[bytes, list[bytes]]:
-        found: dict[bytes, list[bytes]] = {}
-        for line in self._headers.split(b"\r\n"):
-            name, colon, value = line.partition(b":")
-            if colon:
-                found.setdefault(name.strip().lower(), []).append(value.strip())
-        return found
+    def _lower(self) -> bytes:
+        return b"\r\n" + self._headers.lower()
 
     def header(self, name: str) -> Sequence[bytes]:
         """Every value of a header, in order; none: empty."""
-        return self._by_name.get(name.lower().encode("latin-1", "replace"), ())
+        found: list[bytes] = []
+        begin = b"\r\n" + name.lower().encode("latin-1", "replace") + b":"
+        at = self._lower.find(begin)
+        while at >= 0:
+            # In the headers themselves each place is two bytes earlier.
+            start = at + len(begin) - 2
+            end = self._headers.find(b"\r\n", start)
+            found.append(self._headers[start : end if end >= 0 else None].strip())
+            at = self._lower.find(begin, start)
+        return found
 
     @property
     def path(self) -> bytes:
@@ -68,11 +73,18 @@ class Evidence:
         return _pairs(self.target.partition(b"?")[2])
 
     @cached_property
-    def form(self) -> list[tuple[str, str]]:
-        """The fields of a form-encoded body, decoded, in order; of any other body none."""
+    def form(self) -> Sequence[tuple[bytes, bytes]] | None:
+        """The fields of a form-encoded body, in order; None: it is no form, or has too many.
+
+        As bytes: two bodies that differ are not to look alike because neither can be decoded.
+        """
         if "x-www-form-urlencoded" not in content_type_of(self._headers).lower():
-            return []
-        return _pairs(self.body)
+            return None
+        pieces = [piece for piece in self.body.split(b"&", _PARAMETERS_MAX) if piece]
+        if len(pieces) > _PARAMETERS_MAX:
+            return None
+        fields = (piece.replace(b"+", b" ").partition(b"=") for piece in pieces)
+        return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in fields]
 
     @cached_property
     def _tree(self) -> Tree:
@@ -81,10 +93,14 @@ class Evidence:
     def field(self, name: str) -> str | None:
         """A field of the body by its name, `a.b` one inside another; None: there is none.
 
-        Of a request without a body: a parameter of its query.
+        Of a request whose body has no such field: a parameter of its query.
         """
-        if not self.body:
+        found = self._body_field(name) if self.body else None
+        if found is None:
             return next((value for key, value in self.query if key == name), None)
+        return found
+
+    def _body_field(self, name: str) -> str | None:
         value: Tree = self._tree
         for word in name.split("."):
             if not isinstance(value, dict) or word not in value:
@@ -92,7 +108,10 @@ class Evidence:
             value = value[word]
         if isinstance(value, bool) or value is None or isinstance(value, dict | list):
             return None
-        return str(value)
+        try:
+            return str(value)
+        except ValueError:
+            return None  # A number of more digits than Python writes out.
 
 
 def evidence_of(record: Record) -> Evidence:

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from leadkeep.errors import SettingsError
 from leadkeep.sources.verification.evidence import Evidence
@@ -13,7 +14,7 @@ _PIECE = re.compile(r"\{(\w+)\}")
 _DECODED = re.compile(rb"%(?:3a|2f|3f|40|21|24|27|28|29|2a|2c|3b)", re.IGNORECASE)
 
 
-class Stamp(NamedTuple):
+class Stamp(msgspec.Struct, frozen=True, gc=False):
     """What a vendor sends beside a signature, as it was sent."""
 
     timestamp: bytes = b""
@@ -60,6 +61,7 @@ class SignedMessage:
                 raise SettingsError(f"{key}: no piece is called {{{word}}}; there are {known}")
             self._parts.append(_PIECES[word])
         self.pieces = frozenset(words[1::2])
+        self._is_body = words == ["", "body", ""]
         if not self.pieces & {"body", "url", "decoded_url", "sorted_fields"}:
             raise SettingsError(f"{key}: a signature has to cover the body or the URL")
         if self.pieces & {"url", "decoded_url"} and not public_url:
@@ -71,6 +73,8 @@ class SignedMessage:
 
     def of(self, evidence: Evidence, stamp: Stamp) -> bytes:
         """The bytes that are signed."""
+        if self._is_body:
+            return evidence.body
         return b"".join(
             part if isinstance(part, bytes) else part(evidence, stamp, self._base)
             for part in self._parts
@@ -79,5 +83,4 @@ class SignedMessage:
 
 def _sorted_fields(evidence: Evidence) -> bytes:
     """Twilio's form: every field's name and value, sorted by name, a repeated value once."""
-    distinct = sorted(set(evidence.form))
-    return "".join(f"{name}{value}" for name, value in distinct).encode()
+    return b"".join(name + value for name, value in sorted(set(evidence.form or ())))

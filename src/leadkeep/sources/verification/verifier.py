@@ -6,7 +6,7 @@ from leadkeep.errors import SettingsError
 from leadkeep.settings.model import Settings
 from leadkeep.settings.source import SourceSettings
 from leadkeep.sources.verification.evidence import Evidence
-from leadkeep.sources.verification.signature import Signature
+from leadkeep.sources.verification.signature import Proof, Signature
 from leadkeep.sources.verification.words import Addresses, Basic, Token
 
 NOT_PROVED = "not proved to be from"
@@ -31,6 +31,7 @@ class Verifier:
         verify, key = settings.verify, f"sources.{name}"
         secrets = tuple(filter(None, settings.secrets))
         self._checks: list[Check] = []
+        self._signature: Signature | None = None
         if verify.addresses:
             self._checks.append(Addresses(verify.addresses).fault)
         if verify.basic:
@@ -40,25 +41,32 @@ class Verifier:
             self._checks.append(Token(verify.token, secrets, key=f"{key}.verify.token").fault)
         if verify.signature.algorithm != "none":
             _need(secrets, key, "the signature")
-            signature = Signature(
+            self._signature = Signature(
                 verify.signature,
                 secrets,
                 public_url=verify.public_url,
                 key=f"{key}.verify.signature",
             )
-            self._checks.append(signature.fault)
         self.rejects = verify.on_failure == "reject"
 
     def __bool__(self) -> bool:
         """True if there is anything to show."""
-        return bool(self._checks)
+        return bool(self._checks or self._signature)
 
     def fault(self, evidence: Evidence) -> str:
         """Why the request does not prove to be the vendor's, in words; empty if it does."""
+        proved = self.prove(evidence)
+        return proved if isinstance(proved, str) else ""
+
+    def prove(self, evidence: Evidence) -> Proof | str | None:
+        """What its signature proves, or why the request proves nothing, in words.
+
+        None: nothing speaks against it, and nothing is signed.
+        """
         for check in self._checks:
             if fault := check(evidence):
                 return fault
-        return ""
+        return None if self._signature is None else self._signature.prove(evidence)
 
 
 def verifiers_of(settings: Settings) -> Mapping[str, Verifier]:

@@ -26,7 +26,6 @@ from leadkeep.store.sqlite import ordering, parting
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 from leadkeep.store.sqlite.likening import Kin, kin_of
 from leadkeep.store.sqlite.pinging import ping_row
-from leadkeep.store.sqlite.settling_copies import held_because
 
 _KINDS = {
     RecordKind.PROBE: "probe",
@@ -93,7 +92,11 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
             parting.note_parts(connection, fresh, kin, first, now_ms)
         connection.executemany(
             SQL["open_copy"],
-            [(row, one.copy_of.row) for row, one in enumerate(kin, first) if one.copy_of],
+            [
+                (row, one.copy_of.row)
+                for row, one in enumerate(kin, first)
+                if one.copy_of and not one.replayed
+            ],
         )
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
         connection.execute(SQL["widen_segment"], ends)
@@ -297,7 +300,7 @@ def _delivery_values(
         status, due_at_ms = _start(lead, now_ms)
         why = lead.hold_reason
         if like.copy_of is not None:
-            status, due_at_ms, why = _HELD, None, held_because(like.copy_of.lead_number)
+            status, due_at_ms, why = _HELD, None, like.held_because
         for destination in lead.destinations or nowhere:
             values += (row, destination, status, due_at_ms, why, now_ms, now_ms)
     return values

@@ -1,4 +1,4 @@
-"""Where the deliveries stand that vendors wait for.
+"""Where the deliveries stand that vendors wait for, and where a ping may go.
 
 Looks only. Invariant: what is said to be claimable is a first try; whether it may really be made
 now is for `claim` to say, by the same rules as for every other.
@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from leadkeep.clock import Clock
 from leadkeep.states import Status
-from leadkeep.store.asked import LiveAsk, LiveStanding
-from leadkeep.store.sqlite.connections import first_row
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingWay
+from leadkeep.store.sqlite.connections import first_row, first_value
 from leadkeep.store.sqlite.holding import is_held
 
 NO_ROUTE = "no_route"
@@ -27,6 +27,14 @@ def standings(
 ) -> list[LiveStanding]:
     """Where each delivery stands; see `Store.standings`."""
     return [_standing(connection, ask, clock) for ask in asks]
+
+
+def ping_way(connection: apsw.Connection, destination: str, *, clock: Clock) -> PingWay:
+    """Whether and where a ping may go; see `Store.ping_way`."""
+    return PingWay(
+        held=is_held(connection, destination, clock),
+        url=first_value(connection, "switched_url", {"destination": destination}) or "",
+    )
 
 
 def _standing(connection: apsw.Connection, ask: LiveAsk, clock: Clock) -> LiveStanding:

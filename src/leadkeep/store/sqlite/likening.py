@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from leadkeep.models import Contact, NewLead
+from leadkeep.models import OTHER_BITS, Contact, NewLead
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
+from leadkeep.store.sqlite.settling_copies import held_because, replay_held_because
 
 
 class Original(NamedTuple):
@@ -27,9 +28,32 @@ class Kin(NamedTuple):
     copy_of: Original | None
     same_person_as: int | None
     """Row of the latest earlier lead of that person."""
+    replayed: bool = False
+    """It differs from what it is a copy of in what its signature does not cover."""
+
+    @property
+    def held_because(self) -> str:
+        """The reason for which it waits; empty: it is no copy."""
+        if self.copy_of is None:
+            return ""
+        because = replay_held_because if self.replayed else held_because
+        return because(self.copy_of.lead_number)
+
+
+class _Earlier(NamedTuple):
+    """A lead that a new one is compared with."""
+
+    fingerprint: int
+    original: Original
+    received_at_ms: int
+    stands: bool
+    """It is on its way or confirmed, everywhere it goes."""
+    headers: bytes
+    request: tuple[Any, ...]
 
 
 _NOBODY = Kin(None, None)
+_SAME = -1 << OTHER_BITS
 
 _LATEST = {"phone": SQL["latest_by_phone"], "email": SQL["latest_by_email"]}
 _LATEST_PART = {"phone": SQL["latest_part_by_phone"], "email": SQL["latest_part_by_email"]}
@@ -55,8 +79,8 @@ def kin_of(
     persons = _Persons(connection, leads.values())
     kin = []
     for row, (lead, number) in enumerate(zip(leads.values(), numbers, strict=True), first):
-        original = originals.of(lead, row, number)
-        kin.append(Kin(original, persons.latest(lead, row)))
+        original, replayed = originals.of(lead, row, number)
+        kin.append(Kin(original, persons.latest(lead, row), replayed))
     return kin
 
 
@@ -64,29 +88,64 @@ class _Originals:
     """Possible originals: those in the store, and those before in this batch."""
 
     def __init__(self, connection: apsw.Connection, leads: Iterable[NewLead]) -> None:
-        wanted = {lead.likeness.fingerprint for lead in leads if lead.likeness}
-        wanted.discard(0)
-        self._known: dict[int, list[tuple[int, Original, tuple[Any, ...]]]] = {}
+        wanted = {
+            lead.likeness.fingerprint & _SAME
+            for lead in leads
+            if lead.likeness is not None and lead.likeness.fingerprint
+        }
+        self._known: dict[int, list[_Earlier]] = {}
         rows = connection.execute(
-            SQL["same_fingerprint"], {"fingerprints": json.dumps(sorted(wanted))}
+            SQL["same_fingerprint"],
+            {"fingerprints": json.dumps(sorted(wanted)), "others": ~_SAME},
         )
-        for fingerprint, row, number, received_at_ms, *request in rows:
-            entry = (received_at_ms, Original(row, number), tuple(request))
-            self._known.setdefault(fingerprint, []).append(entry)
+        for fingerprint, row, number, received_at_ms, stands, headers, *request in rows:
+            earlier = _Earlier(
+                fingerprint,
+                Original(row, number),
+                received_at_ms,
+                bool(stands),
+                headers,
+                tuple(request),
+            )
+            self._known.setdefault(fingerprint & _SAME, []).append(earlier)
 
-    def of(self, lead: NewLead, row: int, number: int) -> Original | None:
-        """The lead's original; if it has none, it may be one itself."""
+    def of(self, lead: NewLead, row: int, number: int) -> tuple[Original | None, bool]:
+        """The lead's original, and whether it is replayed; if it has none, it may be one itself."""
         likeness = lead.likeness
         if likeness is None or not likeness.fingerprint:
-            return None
+            return None, False
         record = lead.record
         request = (record.method, record.target, record.body)
-        known = self._known.setdefault(likeness.fingerprint, [])
-        for received_at_ms, original, its_request in known:
-            if received_at_ms >= likeness.delivery_since_ms and its_request == request:
-                return original
-        known.append((record.received_at_us // 1_000, Original(row, number), request))
-        return None
+        known = self._known.setdefault(likeness.fingerprint & _SAME, [])
+        for earlier in known:
+            if (
+                earlier.stands
+                and earlier.received_at_ms >= likeness.delivery_since_ms
+                and earlier.fingerprint == likeness.fingerprint
+                and earlier.request == request
+            ):
+                return earlier.original, False
+        if likeness.signature:
+            for earlier in known:
+                if earlier.request != request and _has(earlier.headers, likeness.signature):
+                    return earlier.original, True
+        received_at_ms = record.received_at_us // 1_000
+        known.append(
+            _Earlier(
+                likeness.fingerprint,
+                Original(row, number),
+                received_at_ms,
+                stands=True,
+                headers=record.headers,
+                request=request,
+            )
+        )
+        return None, False
+
+
+def _has(headers: bytes, signature: bytes) -> bool:
+    """Whether a request was signed so; hex may have been written in capitals."""
+    return signature in headers or signature in headers.lower()
 
 
 class _Persons:

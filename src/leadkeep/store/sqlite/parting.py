@@ -16,7 +16,6 @@ from leadkeep.sources.body_headers import headers_for_json
 from leadkeep.states import Status
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 from leadkeep.store.sqlite.likening import Kin
-from leadkeep.store.sqlite.settling_copies import held_because
 
 _facts_text = msgspec.json.Encoder().encode
 
@@ -45,7 +44,7 @@ def note_parts(
             (_part_row(row, number, part) for number, part in enumerate(lead.parts, 1)),
         )
         if lead.splits:
-            copy_of = None if like.copy_of is None else held_because(like.copy_of.lead_number)
+            copy_of = like.held_because or None
             connection.executemany(
                 SQL["insert_delivery_of_part"],
                 [

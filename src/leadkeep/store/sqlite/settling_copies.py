@@ -32,6 +32,14 @@ def held_because(lead_number: int) -> str:
     return f"the same delivery as lead {lead_number:013d}, which is on its way"
 
 
+def replay_held_because(lead_number: int) -> str:
+    """The reason for which a request waits that has another's signature and is not the same."""
+    return (
+        f"signed as lead {lead_number:013d} was, and sent in another way: a vendor signs each "
+        "request anew, so somebody may have copied it"
+    )
+
+
 def settle(connection: apsw.Connection, *, after: int, limit: int, now_ms: int) -> Settled:
     """Look at copies that wait, in order."""
     wanted: Bindings = {"after": after, "limit": limit}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
-from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView
-from leadkeep.store.sqlite import asking, holding, operating, pinging
+from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView, PingWay
+from leadkeep.store.sqlite import asking, operating, pinging
 from leadkeep.store.sqlite.hand import Hand
 
 
@@ -15,10 +15,10 @@ class Urgent(Hand):
         """Where the deliveries stand that vendors wait for; see `Store.standings`."""
         return await self._readers.look(partial(asking.standings, asks=asks, clock=self._clock))
 
-    async def is_held(self, destination: str) -> bool:
-        """Whether anything holds this destination's leads."""
+    async def ping_way(self, destination: str) -> PingWay:
+        """Whether and where a ping may go; see `Store.ping_way`."""
         return await self._readers.look(
-            partial(holding.is_held, destination=destination, clock=self._clock)
+            partial(asking.ping_way, destination=destination, clock=self._clock)
         )
 
     async def record_pings(self, outcomes: Sequence[PingOutcome]) -> None:

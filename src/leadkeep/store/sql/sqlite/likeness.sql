@@ -1,12 +1,14 @@
 -- name: same_fingerprint
--- Leads that may be the original of a new one: on their way or confirmed, everywhere they go.
-SELECT l.fingerprint, l.id, l.lead_number, l.received_at_ms, l.method, l.target, l.body
+-- Leads that may be the original of a new one, each with whether it is on its way or confirmed,
+-- everywhere it goes.
+SELECT l.fingerprint, l.id, l.lead_number, l.received_at_ms,
+       l.disposition = 'routed' AND NOT EXISTS (
+         SELECT 1 FROM deliveries AS d WHERE d.lead = l.id
+           AND (d.status = 'held' OR d.status = 'failed' OR d.status = 'cancelled')) AS stands,
+       l.headers, l.method, l.target, l.body
 FROM json_each(:fingerprints) AS wanted
-CROSS JOIN leads AS l ON l.fingerprint = wanted.value
-WHERE l.disposition = 'routed'
-  AND NOT EXISTS (
-    SELECT 1 FROM deliveries AS d WHERE d.lead = l.id
-      AND (d.status = 'held' OR d.status = 'failed' OR d.status = 'cancelled'))
+CROSS JOIN leads AS l
+  ON l.fingerprint >= wanted.value AND l.fingerprint <= wanted.value + :others
 ORDER BY l.id DESC;
 
 -- name: latest_by_phone

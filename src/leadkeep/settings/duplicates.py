@@ -1,4 +1,4 @@
-"""Settings of likeness: which lead is the same delivery again, and which the same person."""
+"""Settings of duplicates: which lead is the same delivery again, and which the same person."""
 
 from dataclasses import dataclass
 

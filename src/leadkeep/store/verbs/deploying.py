@@ -1,11 +1,11 @@
-"""The part of the store protocol that deployments use."""
+"""The verbs of deployments."""
 
 from typing import Protocol
 
 from leadkeep.deployments import Backlog, Deployment, Ending, SwitchedUrl
 
 
-class DeploymentStore(Protocol):
+class DeployingStore(Protocol):
     """Deployments, what waits for them, and the addresses they switch to."""
 
     async def begin_deployment(

@@ -1,0 +1,93 @@
+"""The nouns of Leadkeep: what is accepted, absorbed, delivered and shown.
+
+Everything here is a value. Whoever uses one imports it from here, wherever it is defined below.
+"""
+
+from leadkeep.models.absorbing import (
+    REFUSED_BY_STORE,
+    AbsorbBatch,
+    AbsorbReport,
+    NewLead,
+    SegmentProgress,
+)
+from leadkeep.models.delivering import (
+    Claim,
+    CopiesSettled,
+    Outcome,
+    Recorded,
+    SetAside,
+    key_of_part,
+    lead_and_part,
+)
+from leadkeep.models.leads import (
+    NO_FACTS,
+    OTHER_BITS,
+    Contact,
+    Facts,
+    LeadOrder,
+    LeadPart,
+    Likeness,
+)
+from leadkeep.models.looking import (
+    AtStake,
+    AttemptView,
+    DeliveryView,
+    DestinationView,
+    LeadView,
+    PartView,
+    Selection,
+)
+from leadkeep.models.records import Position, Record, RecordFlag, RecordKind
+from leadkeep.models.recovering import Replayed, Standing, StoredRequest
+from leadkeep.models.steering import (
+    Circuit,
+    CircuitEvent,
+    CircuitMove,
+    Decision,
+    Heading,
+    Rate,
+    Rerouted,
+)
+
+__all__ = [
+    "NO_FACTS",
+    "OTHER_BITS",
+    "REFUSED_BY_STORE",
+    "AbsorbBatch",
+    "AbsorbReport",
+    "AtStake",
+    "AttemptView",
+    "Circuit",
+    "CircuitEvent",
+    "CircuitMove",
+    "Claim",
+    "Contact",
+    "CopiesSettled",
+    "Decision",
+    "DeliveryView",
+    "DestinationView",
+    "Facts",
+    "Heading",
+    "LeadOrder",
+    "LeadPart",
+    "LeadView",
+    "Likeness",
+    "NewLead",
+    "Outcome",
+    "PartView",
+    "Position",
+    "Rate",
+    "Record",
+    "RecordFlag",
+    "RecordKind",
+    "Recorded",
+    "Replayed",
+    "Rerouted",
+    "SegmentProgress",
+    "Selection",
+    "SetAside",
+    "Standing",
+    "StoredRequest",
+    "key_of_part",
+    "lead_and_part",
+]

@@ -1,0 +1,1 @@
+"""The store protocol, role by role; `leadkeep.store.base` puts the roles together."""

@@ -30,7 +30,7 @@ def _answer_first() -> None:
         self._settle(items, True)
 
     def commit_late(self: DiskJournal, records: Sequence[bytes]) -> Any:
-        time.sleep(0.02)  # Between the answer and the disk there must be time to die in.
+        time.sleep(0.2)  # Between the answer and the disk there must be time to die in.
         return commit(self, records)
 
     Committer._place = place_and_settle

@@ -284,7 +284,8 @@ def test_a_deployment_whose_command_was_killed_ends_by_itself(site: Site) -> Non
     site.assert_each_arrived_once("blue")
     [kept] = site.deployments()
     assert (kept["result"], kept["detail"]) == ("abandoned", "its time was over")
-    assert kept["ended_at_ms"] - kept["begun_at_ms"] >= 3_000
+    # By the boot clock; the times shown are wall time, to the millisecond.
+    assert kept["ended_at_ms"] - kept["begun_at_ms"] >= 2_900
     assert site.deploy("end", "1").returncode == 3
 
 

@@ -76,8 +76,8 @@ def _head(settings: Settings, found: "Preview", *, reveal: bool) -> list[str]:
             shown.append(f"{name}: {HIDDEN}")
         elif number == 0:
             # The url's own query may hold a key, whatever its name.
-            line = _without(line, chosen.url)  # noqa: PLW2901
-            shown.append(line if reveal else mask_text(line))
+            request_line = _without(line, chosen.url)
+            shown.append(request_line if reveal else mask_text(request_line))
         else:
             shown.append(mask_secret_headers(line) if reveal else mask_headers(line))
     return shown

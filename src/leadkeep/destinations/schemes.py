@@ -38,11 +38,11 @@ def make_destination(name: str, settings: DestinationSettings, *, clock: Clock) 
 def _factory(name: str, scheme: str) -> Factory:
     # Late: a worker that only posts needs no processes, and one that only calls no HTTP client.
     if scheme in ("", "http", "https"):
-        from leadkeep.destinations.http import HttpDestination  # noqa: PLC0415
+        from leadkeep.destinations.http import HttpDestination  # noqa: PLC0415  late
 
         return HttpDestination
     if scheme == "python":
-        from leadkeep.destinations.python import PythonDestination  # noqa: PLC0415
+        from leadkeep.destinations.python import PythonDestination  # noqa: PLC0415  late
 
         return PythonDestination
     for entry in entry_points(group=ENTRY_POINTS, name=scheme):

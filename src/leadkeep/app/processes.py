@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from leadkeep.app.adopting import adopt_unrouted
+from leadkeep.app.alerting import make_alert_watch, tell_of_store
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     answers_at_once,
@@ -109,9 +110,19 @@ def run_worker(settings: Settings, handover: Handover | None) -> int:
         uvloop.run(_worker(settings, handover))
     except* StoreError as errors:
         code = 1
-        for error in errors.exceptions:
-            log.error("the worker stops", error=str(error), hint=getattr(error, "hint", ""))
+        for error in _leaves(errors):
+            log.error("the worker stops", error=str(error), hint=error.hint)
+            asyncio.run(tell_of_store(settings, error))
     return code
+
+
+def _leaves(group: BaseExceptionGroup[StoreError]) -> Iterator[StoreError]:
+    """Each error of a group, however deep it lies."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _worker(settings: Settings, handover: Handover | None) -> None:
@@ -134,6 +145,12 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         absorber = make_absorber(settings, store, on_absorbed=partial(_wake, delivery, at_once))
         resources.callback(absorber.close)
         archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
+        alerts = make_alert_watch(
+            settings,
+            store,
+            damaged=absorber.troubles.details,
+            beside_door=handover is not None,
+        )
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
         if at_once is not None:
             await at_once.open()
@@ -146,6 +163,7 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             if at_once is not None:
                 tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
+            tasks.create_task(alerts.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
 

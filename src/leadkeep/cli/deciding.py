@@ -14,12 +14,13 @@ import click
 import msgspec
 
 from leadkeep.cli.options import json_option
-from leadkeep.cli.render import count, say, show_json
+from leadkeep.cli.render import say, show_json
 from leadkeep.cli.selecting import selection_options
 from leadkeep.errors import LeadkeepError, NotFound, UsageError
 from leadkeep.models import Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Verb, statuses_for
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.store.base import Store

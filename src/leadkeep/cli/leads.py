@@ -18,7 +18,6 @@ from leadkeep.cli.render import (
     Cell,
     Column,
     console,
-    duration,
     local_time,
     say,
     show_json,
@@ -35,6 +34,7 @@ from leadkeep.errors import NotFound
 from leadkeep.models import DeliveryView, LeadView, Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status, Verb
+from leadkeep.wording import duration
 
 reveal_option = click.option(
     "--reveal", is_flag=True, help="Show phone numbers, e-mail addresses and secrets whole."

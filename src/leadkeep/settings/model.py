@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from leadkeep.settings.alerts import AlertSettings
 from leadkeep.settings.destination import DestinationSettings
 from leadkeep.settings.installation import (
     IntakeSettings,
@@ -31,6 +32,7 @@ from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 __all__ = [
     "Address",
+    "AlertSettings",
     "AuthSettings",
     "BreakerSettings",
     "DestinationSettings",
@@ -85,6 +87,7 @@ class Settings:
     journal: JournalSettings = field(default_factory=JournalSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)

@@ -4,7 +4,7 @@ Writes run one after another on the writer's thread; looking runs beside them. W
 does is in the modules named after it: absorbing, delivering, operating, looking. The verbs stand
 where their callers are: `sight` looks, `dispatch` is the worker's, `desk` a person's, `helm`
 steers, `deployments` is a deployment's, `redirect` leads elsewhere than planned, `urgent` is for
-what is asked at once.
+what is asked at once, `bell` for alerts.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ import apsw
 
 from leadkeep.models import AbsorbBatch, AbsorbReport, Replayed, Standing
 from leadkeep.store.sqlite import absorbing, keeping, operating, recovering
+from leadkeep.store.sqlite.bell import Bell
 from leadkeep.store.sqlite.boundary import refusals_mapped
 from leadkeep.store.sqlite.deployments import Slipway
 from leadkeep.store.sqlite.desk import Desk
@@ -28,7 +29,7 @@ _PATIENCE_MS = 500
 _CHUNKS_PER_ADOPTION = 4
 
 
-class SqliteStore(Dispatch, Desk, Helm, Slipway, Redirect, Urgent):
+class SqliteStore(Dispatch, Desk, Helm, Slipway, Redirect, Urgent, Bell):
     """The queue's truth in one SQLite file. Made by `open_sqlite`; implements `Store`."""
 
     # ------------------------------------------------------------ absorbing

@@ -110,9 +110,12 @@ def run_worker(settings: Settings, handover: Handover | None) -> int:
         uvloop.run(_worker(settings, handover))
     except* StoreError as errors:
         code = 1
-        for error in _leaves(errors):
-            log.error("the worker stops", error=str(error), hint=error.hint)
-            asyncio.run(tell_of_store(settings, error))
+        # Whatever uses the store may meet the same at the same moment: it stops once.
+        first, *others = {str(error): error for error in _leaves(errors)}.values()
+        log.error(
+            "the worker stops", error=str(first), hint=first.hint, besides=list(map(str, others))
+        )
+        asyncio.run(tell_of_store(settings, first))
     return code
 
 

@@ -185,7 +185,7 @@ async def _why_not(store: "Store", wish: _Wish) -> LeadkeepError:
         found += [
             f"{ref} is {view.status.value}" + ("" if view.destination else " without destination")
             for view in lead.deliveries
-        ]
+        ] or [f"{ref} is delivered with its whole request"]
     return LeadkeepError(
         f"nothing to {wish.verb.value}: {'; '.join(found)}",
         hint=f"{wish.verb.value} is allowed for deliveries that are {allowed} "

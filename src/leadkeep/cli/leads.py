@@ -57,7 +57,8 @@ _COLUMNS = (
 def leads() -> None:
     """Look at leads and decide about them.
 
-    A lead is named by its id or its 13-digit number (REF). It has one delivery for each of its
+    A lead is named by its id or its 13-digit number (REF), one lead of several in a request by the
+    request's and its place there, as in 1795470000001/3. A lead has one delivery for each of its
     destinations, and the commands here speak of deliveries.
     """
 

@@ -29,7 +29,7 @@ from leadkeep.store.sqlite.deploying import switched_urls
 from leadkeep.store.sqlite.holding import FREE, shown_holds
 from leadkeep.store.sqlite.ordering import with_order
 from leadkeep.store.sqlite.parting import parts_of, why_unparted
-from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id, place_of
+from leadkeep.store.sqlite.selecting import END, Picker, place_of, ref_of
 
 QUERY_SECONDS = 60.0
 """A person's own statement may take so long; a long reader keeps the log from shrinking."""
@@ -120,13 +120,13 @@ def lead(connection: apsw.Connection, ref: str) -> LeadView:
 
     Raises:
         NotFound: no lead has this id or number.
-        UsageError: it is neither an id nor a number.
+        UsageError: it is neither an id nor a number, nor one lead of several.
     """
-    by_id = is_lead_id(ref)
+    named = ref_of(ref)
     row = first_row(
         connection,
-        "lead_by_id" if by_id else "lead_by_number",
-        {"ref": ref.lower() if by_id else int(ref)},
+        "lead_by_id" if named.is_id else "lead_by_number",
+        {"ref": named.lead if named.is_id else int(named.lead)},
     )
     if row is None:
         raise NotFound(
@@ -136,6 +136,19 @@ def lead(connection: apsw.Connection, ref: str) -> LeadView:
     found = connection.execute(SQL["deliveries_of_lead"], {"lead": row[0]})
     deliveries = [delivery for (delivery,) in found]
     views = delivery_views(connection, deliveries)[::-1]
+    parts = parts_of(connection, row[0])
+    contact = Contact(*row[15:19])
+    facts = NO_FACTS if row[21] is None else msgspec.json.decode(row[21], type=Facts)
+    if named.part is not None:
+        parts = tuple(part for part in parts if part.part == named.part)
+        views = [view for view in views if view.part == named.part]
+        deliveries = [view.delivery_id for view in views]
+        if not parts:
+            raise NotFound(
+                f"the request {named.lead} holds no lead {named.part}",
+                hint=f"`leadkeep leads show {named.lead}` lists those that it holds",
+            )
+        contact, facts = parts[0].contact, parts[0].facts
     return LeadView(
         lead_id=row[1],
         lead_number=row[2],
@@ -151,15 +164,15 @@ def lead(connection: apsw.Connection, ref: str) -> LeadView:
         body=row[12],
         payload_text=row[13],
         answer_status=row[14],
-        contact=Contact(*row[15:19]),
-        facts=NO_FACTS if row[21] is None else msgspec.json.decode(row[21], type=Facts),
+        contact=contact,
+        facts=facts,
         certificate_expires_at_ms=row[22],
         same_delivery_as=row[23],
         same_person_as=row[24],
         position=Position(UUID(row[19]), row[20]),
         deliveries=tuple(views),
         attempts={delivery: _attempts(connection, delivery) for delivery in deliveries},
-        parts=parts_of(connection, row[0]),
+        parts=parts,
         unparted=why_unparted(connection, row[0]),
     )
 

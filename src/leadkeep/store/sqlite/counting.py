@@ -12,7 +12,7 @@ import apsw
 
 from leadkeep.clock import DAY_US, utc_day
 from leadkeep.states import URGENCY, LeadClass, Status
-from leadkeep.store.census import NO_SEGMENT, Cell, Census, StoredSegment
+from leadkeep.store.census import NO_SEGMENT, AbsorbedLead, Cell, Census, StoredSegment
 from leadkeep.store.sqlite.absorbing import progress
 from leadkeep.store.sqlite.connections import SQL, Bindings, first_value
 
@@ -66,6 +66,19 @@ def leads_of_groups(
     return _by_cell(
         connection, "leads_of_groups", {"segment": str(segment), "offset": offset, "end": end}
     )
+
+
+def absorbed_leads(
+    connection: apsw.Connection, segment: UUID, offset: int, end: int
+) -> list[AbsorbedLead]:
+    """The same, one by one."""
+    where: Bindings = {"segment": str(segment), "offset": offset, "end": end}
+    return [
+        AbsorbedLead(UUID(lead_id).bytes, _cell(day, source), status, group_offset)
+        for lead_id, day, source, status, group_offset in connection.execute(
+            SQL["absorbed_leads"], where
+        )
+    ]
 
 
 def _classes(

@@ -125,7 +125,7 @@ def record(
         _check(outcome)
     news: dict[tuple[int, int], tuple[Outcome, str | None]] = {}
     for outcome in outcomes:
-        status, fence, owner, stale = _standing(connection, outcome)
+        status, fence, owner, stale, _ = _standing(connection, outcome)
         if stale is not None:
             continue  # reported before: it decides nothing again
         ours = status == Status.PROCESSING and fence == outcome.fence
@@ -139,8 +139,8 @@ def record(
     )
     recorded = []
     for outcome in outcomes:
-        status, _, _, stale = _standing(connection, outcome)
-        recorded.append(Recorded(outcome.delivery_id, bool(stale), Status(status)))
+        status, _, _, stale, at_ms = _standing(connection, outcome)
+        recorded.append(Recorded(outcome.delivery_id, bool(stale), Status(status), at_ms or now_ms))
     return recorded
 
 
@@ -201,8 +201,8 @@ def _check(outcome: Outcome) -> None:
 
 def _standing(
     connection: apsw.Connection, outcome: Outcome
-) -> tuple[str, int, str | None, int | None]:
-    """Status, fence and lease owner of a delivery, and how this very try was recorded."""
+) -> tuple[str, int, str | None, int | None, int | None]:
+    """Status, fence and lease owner of a delivery, and how and when this very try was recorded."""
     row = first_row(
         connection, "standing", {"delivery": outcome.delivery_id, "fence": outcome.fence}
     )

@@ -18,7 +18,7 @@ from leadkeep.models import (
     StoredRequest,
 )
 from leadkeep.states import Status
-from leadkeep.store.census import Cell, Census, StoredSegment
+from leadkeep.store.census import AbsorbedLead, Cell, Census, StoredSegment
 from leadkeep.store.sqlite import absorbing, counting, delivering, examining, keeping, looking
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
 from leadkeep.store.sqlite.connections import first_value, open_reader
@@ -162,4 +162,10 @@ class Sight:
         """Leads of a segment that came from groups that begin in a range of its file."""
         return await self._readers.look(
             partial(counting.leads_of_groups, segment=segment, offset=offset, end=end)
+        )
+
+    async def absorbed_leads(self, segment: UUID, offset: int, end: int) -> list[AbsorbedLead]:
+        """The same, one by one."""
+        return await self._readers.look(
+            partial(counting.absorbed_leads, segment=segment, offset=offset, end=end)
         )

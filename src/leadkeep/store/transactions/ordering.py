@@ -10,12 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import apsw
 import msgspec
 
 from leadkeep.models import Claim, DeliveryView, NewLead
 from leadkeep.states import SETTLED, Status
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
+from leadkeep.store.engine.session import Bindings, Session
 
 _ROUNDS = 4
 """A claim looks so often for others after waits had to be counted anew."""
@@ -26,7 +25,7 @@ line may go again before those whose patience has ended."""
 # ---------------------------------------------------------------- absorbing
 
 
-def note_orders(connection: apsw.Connection, leads: Mapping[str, NewLead], first: int) -> None:
+def note_orders(session: Session, leads: Mapping[str, NewLead], first: int) -> None:
     """Keep what was read of the order of new leads, before their deliveries are written.
 
     Args:
@@ -46,8 +45,8 @@ def note_orders(connection: apsw.Connection, leads: Mapping[str, NewLead], first
         if (order := lead.order) is not None
     ]
     if rows:
-        connection.execute(SQL["watch_moves"])
-        connection.executemany(SQL["insert_lead_order"], rows)
+        session.change("watch_moves")
+        session.each("insert_lead_order", rows)
 
 
 class _Follower(NamedTuple):
@@ -60,36 +59,34 @@ class _Follower(NamedTuple):
     refers_to_name: bytes | None
 
 
-def resolve_references(connection: apsw.Connection, first: int, last: int) -> None:
+def resolve_references(session: Session, first: int, last: int) -> None:
     """Find out what the leads of these rows refer to, and who referred to them before they came.
 
     A reference to nothing stays open: its lead waits no longer than its patience.
     """
-    if first_row(connection, "anybody_awaits_unknown") is None:
+    if session.row("anybody_awaits_unknown") is None:
         return
-    for row in _rows(connection, "unresolved_places", {"first": first, "last": last}):
+    for row in session.rows("unresolved_places", {"first": first, "last": last}):
         follower = _Follower(*row)
-        meant = _leads_meant(connection, follower)
+        meant = _leads_meant(session, follower)
         if meant:
-            _wait_for_one_of(connection, follower, meant)
+            _wait_for_one_of(session, follower, meant)
 
 
-def _leads_meant(connection: apsw.Connection, follower: _Follower) -> list[int]:
+def _leads_meant(session: Session, follower: _Follower) -> list[int]:
     """The leads that a reference means: by id or number, or else by their vendor's name."""
     if follower.refers_to is not None:
         reference: Bindings = {"refers_to": follower.refers_to, "lead": follower.lead}
-        rows = _rows(connection, "leads_meant_by_reference", reference)
+        rows = session.rows("leads_meant_by_reference", reference)
         if rows:
             return [lead for (lead,) in rows]
     name: Bindings = {"name": follower.refers_to_name, "lead": follower.lead}
-    return [lead for (lead,) in _rows(connection, "leads_meant_by_name", name)]
+    return [lead for (lead,) in session.rows("leads_meant_by_name", name)]
 
 
-def _wait_for_one_of(
-    connection: apsw.Connection, follower: _Follower, leads: Sequence[int]
-) -> None:
+def _wait_for_one_of(session: Session, follower: _Follower, leads: Sequence[int]) -> None:
     where: Bindings = {"leads": json.dumps(leads), "destination": follower.destination}
-    found = _rows(connection, "deliveries_meant", where)
+    found = session.rows("deliveries_meant", where)
     there = [(delivery, Status(status)) for delivery, is_there, status, _ in found if is_there]
     done = _is_delivered(found)
     if not there and any(Status(status) not in SETTLED for _, _, status, _ in found):
@@ -98,11 +95,11 @@ def _wait_for_one_of(
     for delivery, status in there:
         pair: Bindings = {"delivery": follower.delivery, "target": delivery}
         # Who goes round in a circle waits for nobody.
-        if not done and status not in SETTLED and not first_row(connection, "comes_round", pair):
+        if not done and status not in SETTLED and not session.row("comes_round", pair):
             target = delivery
-            connection.execute(SQL["watch_for_settling"], {"target": target})
+            session.change("watch_for_settling", {"target": target})
             break
-    connection.execute(SQL["set_awaited"], {"delivery": follower.delivery, "target": target})
+    session.change("set_awaited", {"delivery": follower.delivery, "target": target})
 
 
 def _is_delivered(found: Sequence[tuple[Any, ...]]) -> bool:
@@ -144,7 +141,7 @@ class Patience(NamedTuple):
 
 
 def let_the_impatient_go(
-    connection: apsw.Connection, destination: str, patience: Patience, *, limit: int
+    session: Session, destination: str, patience: Patience, *, limit: int
 ) -> dict[int, int] | None:
     """Make claimable who has waited long enough, one in each line, until `end_turns`.
 
@@ -153,50 +150,48 @@ def let_the_impatient_go(
     Returns:
         delivery → its line; None: the destination has no lines.
     """
-    if first_row(connection, "has_lines", {"destination": destination}) is None:
+    if session.row("has_lines", {"destination": destination}) is None:
         return None
     most = max(limit, _LINES_AT_ONCE)
     here = {**patience.bindings, "destination": destination, "limit": most}
-    for (line,) in _rows(connection, "out_of_time", here):
-        _recount(connection, line, patience)
+    for (line,) in session.rows("out_of_time", here):
+        _recount(session, line, patience)
     turns: dict[int, int] = {}
     for _ in range(_ROUNDS):
         recounted = False
-        for line, turn, delivery, is_over in _rows(connection, "out_of_patience", here):
+        for line, turn, delivery, is_over in session.rows("out_of_patience", here):
             if not is_over:
-                _recount(connection, line, patience)
+                _recount(session, line, patience)
                 recounted = True
                 continue
-            connection.execute(SQL["step_back"], {"delivery": turn})
-            connection.execute(SQL["step_forward"], {"delivery": delivery})
-            connection.execute(SQL["give_turn"], {"delivery": delivery, "line": line})
+            session.change("step_back", {"delivery": turn})
+            session.change("step_forward", {"delivery": delivery})
+            session.change("give_turn", {"delivery": delivery, "line": line})
             turns[delivery] = line
         if not recounted or len(turns) >= most:
             break
     return turns
 
 
-def end_turns(
-    connection: apsw.Connection, turns: Mapping[int, int], claims: Sequence[Claim]
-) -> None:
+def end_turns(session: Session, turns: Mapping[int, int], claims: Sequence[Claim]) -> None:
     """Who was given a turn out of order and was not claimed has had it."""
     claimed = {claim.delivery_id for claim in claims}
     for delivery, line in turns.items():
         if delivery not in claimed:
-            connection.execute(SQL["stir_line"], {"line": line})
+            session.change("stir_line", {"line": line})
 
 
-def _recount(connection: apsw.Connection, line: int, patience: Patience) -> None:
+def _recount(session: Session, line: int, patience: Patience) -> None:
     here: Bindings = {**patience.bindings, "line": line}
-    connection.execute(SQL["recount_waits"], {**here, "since_ms": patience.counted_from_ms})
-    connection.execute(SQL["recount_patience"], here)
-    connection.execute(SQL["stir_line"], {"line": line})
+    session.change("recount_waits", {**here, "since_ms": patience.counted_from_ms})
+    session.change("recount_patience", here)
+    session.change("stir_line", {"line": line})
 
 
-def told_of_order(connection: apsw.Connection, claims: Sequence[Claim]) -> list[Claim]:
+def told_of_order(session: Session, claims: Sequence[Claim]) -> list[Claim]:
     """The claims, those on which an order depends marked."""
     ids = json.dumps([claim.delivery_id for claim in claims])
-    how = dict(_rows(connection, "claimed_in_order", {"deliveries": ids}))
+    how: dict[int, str] = dict(session.rows("claimed_in_order", {"deliveries": ids}))
     return [
         msgspec.structs.replace(claim, in_line=True, out_of_order=how[claim.delivery_id])
         if claim.delivery_id in how
@@ -205,22 +200,22 @@ def told_of_order(connection: apsw.Connection, claims: Sequence[Claim]) -> list[
     ]
 
 
-def next_overtaking_ms(connection: apsw.Connection, destination: str) -> int | None:
+def next_overtaking_ms(session: Session, destination: str) -> int | None:
     """When the next wait of a destination ends."""
-    at_ms: int | None = first_value(connection, "next_overtaking", {"destination": destination})
+    at_ms: int | None = session.value("next_overtaking", {"destination": destination})
     return at_ms
 
 
 # ---------------------------------------------------------------- looking
 
 
-def with_order(connection: apsw.Connection, views: Sequence[DeliveryView]) -> list[DeliveryView]:
+def with_order(session: Session, views: Sequence[DeliveryView]) -> list[DeliveryView]:
     """The deliveries, with what they wait for and whether they went out of order."""
     ids = json.dumps([view.delivery_id for view in views])
     rows = {
         delivery: (how, number, until_ms)
         for delivery, how, number, until_ms in _rows(
-            connection, "order_of_deliveries", {"deliveries": ids}
+            session, "order_of_deliveries", {"deliveries": ids}
         )
     }
     if not rows:
@@ -236,7 +231,7 @@ def with_order(connection: apsw.Connection, views: Sequence[DeliveryView]) -> li
     return told
 
 
-def _rows(connection: apsw.Connection, statement: str, bindings: Bindings) -> list[tuple[Any, ...]]:
+def _rows(session: Session, statement: str, bindings: Bindings) -> list[tuple[Any, ...]]:
     """All rows of a named statement; their types are those of its columns."""
-    rows: list[tuple[Any, ...]] = connection.execute(SQL[statement], bindings).fetchall()
+    rows: list[tuple[Any, ...]] = session.rows(statement, bindings)
     return rows

@@ -3,8 +3,8 @@
 from functools import partial
 
 from leadkeep.deployments import Backlog, Deployment, Ending, SwitchedUrl
-from leadkeep.store.sqlite import deploying
-from leadkeep.store.sqlite.hand import Hand
+from leadkeep.store.engine.hand import Hand
+from leadkeep.store.transactions import deploying
 
 
 class Slipway(Hand):

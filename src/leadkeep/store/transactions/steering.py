@@ -7,12 +7,10 @@ one can set; those of another boot have come.
 import json
 from collections.abc import Sequence
 
-import apsw
-
 from leadkeep.clock import Clock
 from leadkeep.models import Circuit, CircuitEvent, CircuitMove
 from leadkeep.states import CircuitState
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
+from leadkeep.store.engine.session import Bindings, Session
 
 EVENTS_KEPT = 1_000
 """For each destination."""
@@ -20,23 +18,22 @@ EVENTS_KEPT = 1_000
 _CLOSED, _OPEN, _RAMPING = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.RAMPING
 
 
-def circuits(connection: apsw.Connection, *, clock: Clock) -> dict[str, Circuit]:
+def circuits(session: Session, *, clock: Clock) -> dict[str, Circuit]:
     """Every circuit that has ever moved, by destination."""
     now: Bindings = {"boot_id": clock.boot_id, "boottime_ms": clock.boottime_ms()}
     return {
-        row[0]: Circuit(CircuitState(row[1]), *row[2:])
-        for row in connection.execute(SQL["circuits"], now)
+        row[0]: Circuit(CircuitState(row[1]), *row[2:]) for row in session.rows("circuits", now)
     }
 
 
-def is_shut(connection: apsw.Connection, destination: str, *, probe: int | None) -> bool:
+def is_shut(session: Session, destination: str, *, probe: int | None) -> bool:
     """True if nothing may be claimed, except by the probe of the circuit's present version."""
     where: Bindings = {"destination": destination, "probe": probe}
-    return first_row(connection, "circuit_is_shut", where) is not None
+    return session.row("circuit_is_shut", where) is not None
 
 
 def move_circuit(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     expected_version: int,
     new: CircuitMove,
@@ -44,7 +41,7 @@ def move_circuit(
     clock: Clock,
 ) -> bool:
     """Move a circuit that is still at this version; see `Store.move_circuit`."""
-    before = first_row(connection, "circuit", {"destination": destination})
+    before = session.row("circuit", {"destination": destination})
     state, version, since_ms, opened_at_ms, openings = before or (_CLOSED, 0, 0, None, 0)
     if version != expected_version:
         return False
@@ -65,16 +62,16 @@ def move_circuit(
     if new.state is _CLOSED:
         bindings["opened_at_ms"] = None
     if version:
-        connection.execute(SQL["move_circuit"], {**bindings, "expected_version": version})
+        session.change("move_circuit", {**bindings, "expected_version": version})
     else:
-        connection.execute(SQL["begin_circuit"], bindings)
+        session.change("begin_circuit", bindings)
     event = _event(CircuitState(state), new.state)
-    if event == "closed" and not _is_told_open(connection, destination):
+    if event == "closed" and not _is_told_open(session, destination):
         event = ""  # after a deployment a circuit ramps that had not been open
     if event:
         outage_ms = None if new.state is not _CLOSED else max(now_ms - (opened_at_ms or now_ms), 0)
         _note_event(
-            connection,
+            session,
             {
                 "now_ms": now_ms,
                 "destination": destination,
@@ -88,34 +85,30 @@ def move_circuit(
     return True
 
 
-def vouch(connection: apsw.Connection, destination: str, *, actor: str, clock: Clock) -> None:
+def vouch(session: Session, destination: str, *, actor: str, clock: Clock) -> None:
     """A person says that a destination works: a circuit that is open begins to ramp at once."""
-    circuit = circuits(connection, clock=clock).get(destination, Circuit())
+    circuit = circuits(session, clock=clock).get(destination, Circuit())
     if circuit.state in {CircuitState.OPEN, CircuitState.HALF_OPEN}:
-        ramp(connection, destination, reason=circuit.reason, owner=actor, clock=clock)
+        ramp(session, destination, reason=circuit.reason, owner=actor, clock=clock)
 
 
-def ramp(
-    connection: apsw.Connection, destination: str, *, reason: str, owner: str, clock: Clock
-) -> None:
+def ramp(session: Session, destination: str, *, reason: str, owner: str, clock: Clock) -> None:
     """Whatever state a circuit is in, it begins to ramp now: it works, and has much to catch up."""
-    circuit = circuits(connection, clock=clock).get(destination, Circuit())
+    circuit = circuits(session, clock=clock).get(destination, Circuit())
     ramping = CircuitMove(
         _RAMPING, openings=circuit.openings, ramp_limit=1, reason=reason, owner=owner
     )
-    move_circuit(connection, destination, circuit.version, ramping, clock=clock)
+    move_circuit(session, destination, circuit.version, ramping, clock=clock)
 
 
-def events(
-    connection: apsw.Connection, destination: str | None, *, limit: int
-) -> list[CircuitEvent]:
+def events(session: Session, destination: str | None, *, limit: int) -> list[CircuitEvent]:
     """What opened and closed, newest first."""
-    rows = connection.execute(SQL["circuit_events"], {"destination": destination, "limit": limit})
+    rows = session.rows("circuit_events", {"destination": destination, "limit": limit})
     return [CircuitEvent(*row) for row in rows]
 
 
 def waiting_in_vain(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     *,
     tried_before_ms: int,
@@ -123,8 +116,8 @@ def waiting_in_vain(
     limit: int,
 ) -> list[int]:
     """Deliveries that wait for another try because their destination did not work."""
-    rows = connection.execute(
-        SQL["waiting_in_vain"],
+    rows = session.rows(
+        "waiting_in_vain",
         {
             "destination": destination,
             "tried_before_ms": tried_before_ms,
@@ -135,10 +128,9 @@ def waiting_in_vain(
     return [delivery for (delivery,) in rows]
 
 
-def hasten(connection: apsw.Connection, deliveries: Sequence[int], *, now_ms: int) -> int:
+def hasten(session: Session, deliveries: Sequence[int], *, now_ms: int) -> int:
     """Make those of these that still wait due now; returns how many."""
-    connection.execute(SQL["hasten"], {"deliveries": json.dumps(deliveries), "now_ms": now_ms})
-    return connection.changes()
+    return session.change("hasten", {"deliveries": json.dumps(deliveries), "now_ms": now_ms})
 
 
 def _event(before: CircuitState, after: CircuitState) -> str:
@@ -149,15 +141,15 @@ def _event(before: CircuitState, after: CircuitState) -> str:
     return "closed" if after is _CLOSED and before is not _CLOSED else ""
 
 
-def _is_told_open(connection: apsw.Connection, destination: str) -> bool:
+def _is_told_open(session: Session, destination: str) -> bool:
     """The last event says that it opened."""
-    told = events(connection, destination, limit=1)
+    told = events(session, destination, limit=1)
     return bool(told) and told[0].event != "closed"
 
 
-def _note_event(connection: apsw.Connection, event: Bindings) -> None:
-    connection.execute(SQL["note_circuit_event"], event)
-    connection.execute(
-        SQL["forget_circuit_events"],
+def _note_event(session: Session, event: Bindings) -> None:
+    session.change("note_circuit_event", event)
+    session.change(
+        "forget_circuit_events",
         {"destination": event["destination"], "kept": EVENTS_KEPT},
     )

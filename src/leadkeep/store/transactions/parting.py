@@ -8,20 +8,19 @@ the whole request or of a part that is kept, and a lead that is split has one fo
 import json
 from collections.abc import Mapping, Sequence
 
-import apsw
 import msgspec
 
 from leadkeep.models import NO_FACTS, Claim, Contact, Facts, LeadPart, NewLead, PartView
 from leadkeep.sources.body_headers import headers_for_json
 from leadkeep.states import Status
-from leadkeep.store.sqlite.connections import SQL, Value, first_value
-from leadkeep.store.sqlite.likening import Kin
+from leadkeep.store.engine.session import Session, Value
+from leadkeep.store.transactions.likening import Kin
 
 _facts_text = msgspec.json.Encoder().encode
 
 
 def note_parts(
-    connection: apsw.Connection,
+    session: Session,
     leads: Mapping[str, NewLead],
     kin: Sequence[Kin],
     first: int,
@@ -36,17 +35,17 @@ def note_parts(
     """
     for row, (lead, like) in enumerate(zip(leads.values(), kin, strict=True), first):
         if lead.unparted:
-            connection.execute(SQL["insert_unparted"], (row, lead.unparted))
+            session.change("insert_unparted", (row, lead.unparted))
         if not lead.parts:
             continue
-        connection.executemany(
-            SQL["insert_part"],
+        session.each(
+            "insert_part",
             (_part_row(row, number, part) for number, part in enumerate(lead.parts, 1)),
         )
         if lead.splits:
             copy_of = like.held_because or None
-            connection.executemany(
-                SQL["insert_delivery_of_part"],
+            session.each(
+                "insert_delivery_of_part",
                 [
                     (row, where, *_start(lead, part, copy_of, now_ms), now_ms, now_ms, number)
                     for number, part in enumerate(lead.parts, 1)
@@ -77,12 +76,12 @@ def _start(
     return (Status.HELD.value, None, why) if why else (Status.PENDING.value, now_ms, "")
 
 
-def with_parts(connection: apsw.Connection, claims: list[Claim]) -> list[Claim]:
+def with_parts(session: Session, claims: list[Claim]) -> list[Claim]:
     """The claims, those of a part with its body, and with headers that are true of that."""
     ids = [claim.delivery_id for claim in claims if claim.part]
     if not ids:
         return claims
-    rows = connection.execute(SQL["claimed_parts"], {"deliveries": json.dumps(ids)})
+    rows = session.rows("claimed_parts", {"deliveries": json.dumps(ids)})
     bodies = {delivery: (body, parts) for delivery, body, parts in rows}
     # One whose part is gone (somebody's own SQL) is not claimed: `verify` names it.
     return [
@@ -97,9 +96,9 @@ def _of_part(claim: Claim, body: bytes, parts: int) -> Claim:
     return msgspec.structs.replace(claim, headers=headers, body=body, parts=parts)
 
 
-def parts_of(connection: apsw.Connection, lead: int) -> tuple[PartView, ...]:
+def parts_of(session: Session, lead: int) -> tuple[PartView, ...]:
     """The leads that a request holds, if they are told apart."""
-    rows = connection.execute(SQL["parts_of_lead"], {"lead": lead})
+    rows = session.rows("parts_of_lead", {"lead": lead})
     return tuple(
         PartView(
             part=part,
@@ -111,6 +110,6 @@ def parts_of(connection: apsw.Connection, lead: int) -> tuple[PartView, ...]:
     )
 
 
-def why_unparted(connection: apsw.Connection, lead: int) -> str:
+def why_unparted(session: Session, lead: int) -> str:
     """Why the leads that a request holds could not be told apart; empty: nothing was in the way."""
-    return first_value(connection, "why_unparted", {"lead": lead}) or ""
+    return session.value("why_unparted", {"lead": lead}) or ""

@@ -11,25 +11,21 @@ What another boot counted is taken as begun when this boot began: never earlier 
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
-
 from leadkeep.clock import Clock
 from leadkeep.models import Rate
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
+from leadkeep.store.engine.session import Bindings, Session
 
 SLOTS = 50
 """Slots in the span of a rate."""
 
 
-def left(
-    connection: apsw.Connection, destination: str, rates: Sequence[Rate], *, clock: Clock
-) -> int:
+def left(session: Session, destination: str, rates: Sequence[Rate], *, clock: Clock) -> int:
     """How many attempts may begin now, in a write transaction."""
-    return min(_left(connection, destination, rate, clock) for rate in rates)
+    return min(_left(session, destination, rate, clock) for rate in rates)
 
 
 def use(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     rates: Sequence[Rate],
     *,
@@ -39,9 +35,9 @@ def use(
     """So many attempts begin now."""
     for rate in rates:
         where = _where(destination, rate, clock)
-        connection.execute(SQL["drop_old_permits"], where)
-        connection.execute(
-            SQL["use_permits"],
+        session.change("drop_old_permits", where)
+        session.change(
+            "use_permits",
             {
                 "destination": destination,
                 "per_ms": rate.per_ms,
@@ -52,28 +48,26 @@ def use(
         )
 
 
-def wait_ms(
-    connection: apsw.Connection, destination: str, rates: Sequence[Rate], *, clock: Clock
-) -> int:
+def wait_ms(session: Session, destination: str, rates: Sequence[Rate], *, clock: Clock) -> int:
     """How long until at least one attempt may begin; 0: now."""
-    return max((_wait_ms(connection, destination, rate, clock) for rate in rates), default=0)
+    return max((_wait_ms(session, destination, rate, clock) for rate in rates), default=0)
 
 
-def _left(connection: apsw.Connection, destination: str, rate: Rate, clock: Clock) -> int:
+def _left(session: Session, destination: str, rate: Rate, clock: Clock) -> int:
     where = _where(destination, rate, clock)
-    ours, of_another_boot = first_row(connection, "permits_used", where) or (0, 0)
+    ours, of_another_boot = session.row("permits_used", where) or (0, 0)
     if of_another_boot:
         moved = {name: where[name] for name in ("destination", "per_ms", "boot_id")}
-        connection.execute(SQL["drop_permits_of_another_boot"], moved)
-        connection.execute(SQL["use_permits"], {**moved, "slot": 0, "used": of_another_boot})
-        ours, _ = first_row(connection, "permits_used", where) or (0, 0)
+        session.change("drop_permits_of_another_boot", moved)
+        session.change("use_permits", {**moved, "slot": 0, "used": of_another_boot})
+        ours, _ = session.row("permits_used", where) or (0, 0)
     free: int = rate.count - ours
     return max(free, 0)
 
 
-def _wait_ms(connection: apsw.Connection, destination: str, rate: Rate, clock: Clock) -> int:
+def _wait_ms(session: Session, destination: str, rate: Rate, clock: Clock) -> int:
     where = _where(destination, rate, clock)
-    slots: list[tuple[Any, ...]] = connection.execute(SQL["permit_slots"], where).fetchall()
+    slots: list[tuple[Any, ...]] = session.rows("permit_slots", where)
     free = rate.count - sum(used for _, used in slots)
     last: int | None = None
     for slot, used in slots:

@@ -9,11 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import apsw
-
 from leadkeep.models import Decision
 from leadkeep.states import Status
-from leadkeep.store.sqlite.connections import SQL, Bindings
+from leadkeep.store.engine.session import Bindings, Session
 
 
 class Settled(NamedTuple):
@@ -40,38 +38,36 @@ def replay_held_because(lead_number: int) -> str:
     )
 
 
-def settle(connection: apsw.Connection, *, after: int, limit: int, now_ms: int) -> Settled:
+def settle(session: Session, *, after: int, limit: int, now_ms: int) -> Settled:
     """Look at copies that wait, in order."""
     wanted: Bindings = {"after": after, "limit": limit}
-    rows: list[tuple[Any, ...]] = connection.execute(SQL["open_copies"], wanted).fetchall()
+    rows: list[tuple[Any, ...]] = session.rows("open_copies", wanted)
     cancelled: list[Decision] = []
     shown = 0
     for lead, original, confirmed, stopped in rows:
         if stopped is not None:
             reason = f"the same delivery as lead {original:013d}, which is {stopped}"
             change: Bindings = {"lead": lead, "reason": reason, "now_ms": now_ms}
-            connection.execute(SQL["show_copy"], change)
-            connection.execute(SQL["make_own_lead"], {"lead": lead})
+            session.change("show_copy", change)
+            session.change("make_own_lead", {"lead": lead})
             shown += 1
         elif confirmed:
-            waiting: list[tuple[Any, ...]] = connection.execute(
-                SQL["held_deliveries_of_copy"], {"lead": lead}
-            ).fetchall()
+            waiting: list[tuple[Any, ...]] = session.rows("held_deliveries_of_copy", {"lead": lead})
             cancelled += [
                 Decision(delivery, lead_id, destination, Status.CANCELLED, now_ms, part)
                 for delivery, lead_id, destination, part in waiting
             ]
             reason = f"the same delivery as lead {original:013d}, which was delivered"
             change = {"lead": lead, "reason": reason, "now_ms": now_ms}
-            connection.execute(SQL["cancel_copy"], change)
+            session.change("cancel_copy", change)
         else:
             continue
-        connection.execute(SQL["close_copy"], {"lead": lead})
+        session.change("close_copy", {"lead": lead})
     return Settled(cancelled, shown, rows[-1][0] if len(rows) == limit else 0)
 
 
 def deliver_anyway(
-    connection: apsw.Connection,
+    session: Session,
     lead_ids: Sequence[str],
     lead_numbers: Sequence[int],
     *,
@@ -84,15 +80,15 @@ def deliver_anyway(
         "lead_ids": json.dumps(lead_ids),
         "lead_numbers": json.dumps(lead_numbers),
     }
-    leads = [lead for (lead,) in connection.execute(SQL["copies_meant"], meant).fetchall()]
+    leads = [lead for (lead,) in session.rows("copies_meant", meant)]
     for lead in leads:
-        connection.execute(SQL["close_copy"], {"lead": lead})
-        connection.execute(SQL["make_own_lead"], {"lead": lead})
+        session.change("close_copy", {"lead": lead})
+        session.change("make_own_lead", {"lead": lead})
         if unlink:
-            connection.execute(SQL["unlink_lead"], {"lead": lead})
-        gone = connection.execute(SQL["let_copy_go"], {"lead": lead, "now_ms": now_ms})
-        connection.executemany(
-            SQL["note_copy_action"],
+            session.change("unlink_lead", {"lead": lead})
+        gone = session.rows("let_copy_go", {"lead": lead, "now_ms": now_ms})
+        session.each(
+            "note_copy_action",
             [
                 {
                     "now_ms": now_ms,
@@ -101,7 +97,7 @@ def deliver_anyway(
                     "delivery": delivery,
                     "reason": "",
                 }
-                for delivery, _ in gone.fetchall()
+                for delivery, _ in gone
             ],
         )
     return len(leads)

@@ -7,12 +7,10 @@ for each delivery that it moves. Invariant: a lead always keeps a delivery that 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import apsw
-
 from leadkeep.errors import StoreError
 from leadkeep.models import Decision, Heading, Recorded, Rerouted, SetAside
 from leadkeep.states import Status, Verb
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
+from leadkeep.store.engine.session import Bindings, Session
 
 CHUNK = 250
 """Leads that one transaction gives to a fallback."""
@@ -28,16 +26,14 @@ class Changed(NamedTuple):
     recorded: list[Recorded]
 
 
-def set_aside(
-    connection: apsw.Connection, refused: Sequence[SetAside], *, actor: str, now_ms: int
-) -> Changed:
+def set_aside(session: Session, refused: Sequence[SetAside], *, actor: str, now_ms: int) -> Changed:
     """Hold claims that cannot be sent; see `Store.set_aside`."""
     decisions, recorded = [], []
-    pen = _Pen(connection, actor, now_ms)
+    pen = _Pen(session, actor, now_ms)
     for one in refused:
         here: Bindings = {"delivery": one.delivery_id, "fence": one.fence, "now_ms": now_ms}
-        ours = first_value(connection, "set_aside", {**here, "reason": one.reason}) is not None
-        owner = first_row(connection, "whose_delivery", {"delivery": one.delivery_id})
+        ours = session.value("set_aside", {**here, "reason": one.reason}) is not None
+        owner = session.row("whose_delivery", {"delivery": one.delivery_id})
         if owner is None:
             raise StoreError(f"there is no delivery {one.delivery_id} to set aside")
         lead_id, destination, status, part = owner
@@ -53,7 +49,7 @@ def set_aside(
 
 
 def stand_in(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     fallback: str,
     *,
@@ -65,14 +61,14 @@ def stand_in(
 ) -> list[Decision]:
     """Give some leads to a fallback; see `Store.stand_in`. Two decisions for each lead."""
     pair: Bindings = {"destination": destination, "fallback": fallback}
-    if not first_row(connection, "may_stand_in", {**pair, "failing_before_ms": failing_before_ms}):
+    if not session.row("may_stand_in", {**pair, "failing_before_ms": failing_before_ms}):
         return []
     where: Bindings = {**pair, "before_ms": failing_before_ms, "limit": CHUNK}
-    late: list[tuple[Any, ...]] = connection.execute(SQL["failing"], where).fetchall()
+    late: list[tuple[Any, ...]] = session.rows("failing", where)
     if untried_before_ms is not None:
         where |= {"before_ms": untried_before_ms, "limit": CHUNK - len(late)}
-        late += connection.execute(SQL["untried"], where).fetchall()
-    pen = _Pen(connection, actor, now_ms)
+        late += session.rows("untried", where)
+    pen = _Pen(session, actor, now_ms)
     decisions: list[Decision] = []
     for delivery, lead, lead_id, part in late:
         pen.rest(Verb.STAND_IN, delivery, reason)
@@ -110,18 +106,18 @@ class _Step(NamedTuple):
 
 
 def reroute(
-    connection: apsw.Connection,
+    session: Session,
     headings: Sequence[Heading],
     *,
     actor: str,
     now_ms: int,
 ) -> tuple[Rerouted, list[Decision]]:
     """Bring leads to where today's routes send them; see `Store.reroute`."""
-    pen = _Pen(connection, actor, now_ms)
+    pen = _Pen(session, actor, now_ms)
     decisions: list[Decision] = []
     steps: list[tuple[Heading, list[_Step]]] = []
     for heading in headings:
-        standings = _standings(connection, heading)
+        standings = _standings(session, heading)
         todo = list(_steps(heading, standings))
         steps.append((heading, todo))
         for step in todo:
@@ -132,15 +128,15 @@ def reroute(
     return _counted(steps), decisions
 
 
-def plan(connection: apsw.Connection, headings: Sequence[Heading]) -> Rerouted:
+def plan(session: Session, headings: Sequence[Heading]) -> Rerouted:
     """What `reroute` would do; changes nothing."""
     return _counted(
-        [(heading, list(_steps(heading, _standings(connection, heading)))) for heading in headings]
+        [(heading, list(_steps(heading, _standings(session, heading)))) for heading in headings]
     )
 
 
-def _standings(connection: apsw.Connection, heading: Heading) -> list[_Standing]:
-    rows = connection.execute(SQL["standings_of_lead"], {"lead_id": heading.lead_id})
+def _standings(session: Session, heading: Heading) -> list[_Standing]:
+    rows = session.rows("standings_of_lead", {"lead_id": heading.lead_id})
     return [
         _Standing(lead, delivery, where, Status(status), reason, original, part)
         for lead, delivery, where, status, reason, original, part in rows
@@ -225,7 +221,7 @@ def _counted(steps: Sequence[tuple[Heading, list[_Step]]]) -> Rerouted:
 class _Pen(NamedTuple):
     """Changes one delivery at a time, each with its line in the log of actions."""
 
-    connection: apsw.Connection
+    session: Session
     actor: str
     now_ms: int
 
@@ -247,29 +243,29 @@ class _Pen(NamedTuple):
             "stands_in_for": stands_in_for,
             "part": part,
         }
-        made: int = first_value(self.connection, "insert_redirected", values)
+        made: int = self.session.value("insert_redirected", values)
         return made
 
     def rest(self, verb: str, delivery: int, reason: str) -> None:
         """It shall not be made any more."""
         here: Bindings = {"delivery": delivery, "reason": reason, "now_ms": self.now_ms}
-        self.connection.execute(SQL["rest"], here)
+        self.session.rows("rest", here)
         self.note(verb, delivery, reason)
 
     def hold(self, verb: str, delivery: int, reason: str) -> None:
         """It waits for a person."""
         here: Bindings = {"delivery": delivery, "reason": reason, "now_ms": self.now_ms}
-        self.connection.execute(SQL["hold_delivery"], here)
+        self.session.rows("hold_delivery", here)
         self.note(verb, delivery, reason)
 
     def send(self, verb: str, lead: int, delivery: int, destination: str) -> None:
         """It had no destination; now it has one and is due."""
         here: Bindings = {"delivery": delivery, "destination": destination, "now_ms": self.now_ms}
-        self.connection.execute(SQL["send_homeless"], here)
-        self.connection.execute(SQL["mark_routed"], {"lead": lead})
+        self.session.rows("send_homeless", here)
+        self.session.rows("mark_routed", {"lead": lead})
         self.note(verb, delivery, f"to {destination}")
 
     def note(self, verb: str, delivery: int, reason: str) -> None:
         """A line in the log of actions."""
         line: Bindings = {"actor": self.actor, "verb": verb, "delivery": delivery, "reason": reason}
-        self.connection.execute(SQL["note_action"], {**line, "now_ms": self.now_ms})
+        self.session.rows("note_action", {**line, "now_ms": self.now_ms})

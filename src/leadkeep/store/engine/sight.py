@@ -1,10 +1,7 @@
 """The half of the store that looks: every answer is of one moment, and none delays a writer."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from leadkeep.clock import Clock
@@ -19,31 +16,16 @@ from leadkeep.models import (
 )
 from leadkeep.states import Status
 from leadkeep.store.census import Cell, Census, StoredSegment
-from leadkeep.store.sqlite import absorbing, counting, delivering, examining, keeping, looking
-from leadkeep.store.sqlite.boundary import foreign_errors_mapped
-from leadkeep.store.sqlite.connections import first_value, open_reader
-from leadkeep.store.sqlite.copying import Progress, copy_database
-from leadkeep.store.sqlite.poison import PoisonMark
-from leadkeep.store.sqlite.threads import Readers
+from leadkeep.store.engine.session import Readers
+from leadkeep.store.transactions import absorbing, counting, delivering, examining, keeping, looking
 
 
 class Sight:
-    """What may be asked of a store, on the readers' threads."""
+    """What may be asked of a store, on its readers."""
 
-    def __init__(
-        self,
-        path: Path,
-        readers: Readers,
-        mark: PoisonMark,
-        *,
-        busy_timeout_ms: int,
-        clock: Clock,
-    ) -> None:
-        self._path = path
+    def __init__(self, clock: Clock, readers: Readers) -> None:
         self._clock = clock
         self._readers = readers
-        self._mark = mark
-        self._busy_timeout_ms = busy_timeout_ms
 
     async def progress(self) -> dict[UUID, SegmentProgress]:
         """How far each known segment has been absorbed."""
@@ -85,32 +67,9 @@ class Sight:
         """Probes, rejections and handshakes recorded, by kind."""
         return await self._readers.look(looking.notice_counts)
 
-    async def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run one read-only SQL statement; see `Store.query`."""
-
-        def run() -> tuple[list[str], list[tuple[Any, ...]]]:
-            with foreign_errors_mapped(self._mark):
-                connection = open_reader(self._path, busy_timeout_ms=self._busy_timeout_ms)
-                try:
-                    return looking.query(connection, sql, limit=limit)
-                finally:
-                    connection.close(True)
-
-        return await asyncio.to_thread(run)
-
-    async def flaws(self) -> list[str]:
-        """What is wrong with the database itself, in words; nothing: an empty list."""
-        found = await self._readers.look(examining.flaws)
-        if self._mark.is_set:
-            found.append(
-                "an I/O error hit it, and nothing is written any more (look at the disk, then "
-                "restart the worker: it writes everything anew)"
-            )
-        return found
-
     async def lead_count(self) -> int:
         """How many leads there are; reads an index."""
-        return await self._readers.look(partial(first_value, statement="count_leads"))
+        return await self._readers.look(lambda session: int(session.value("count_leads")))
 
     async def requests(self, lead_ids: Sequence[str]) -> dict[str, StoredRequest]:
         """What the store has of these leads' requests, by id; see `Store.requests`."""
@@ -124,19 +83,9 @@ class Sight:
         """Segments that have left the archive."""
         return await self._readers.look(examining.forgotten_segments)
 
-    async def copy_to(self, target: Path, *, progress: Progress | None = None) -> None:
-        """Copy the store as it is at one moment into a new file; see `Store.copy_to`."""
-        await asyncio.to_thread(
-            copy_database,
-            self._path,
-            target,
-            busy_timeout_ms=self._busy_timeout_ms,
-            progress=progress,
-        )
-
     async def lead_mark(self) -> int:
         """A mark that later leads lie behind; see `Store.lead_mark`."""
-        return await self._readers.look(partial(first_value, statement="last_lead"))
+        return await self._readers.look(lambda session: int(session.value("last_lead")))
 
     async def unsettled(self, segment: UUID) -> int:
         """How many deliveries of a segment's leads are neither completed nor cancelled."""

@@ -7,8 +7,6 @@ a deployment and everything that follows from it (a hold that stays, another add
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
-
 from leadkeep.clock import Clock
 from leadkeep.deployments import (
     Backlog,
@@ -20,13 +18,13 @@ from leadkeep.deployments import (
 )
 from leadkeep.errors import AlreadyRunning, NotFound
 from leadkeep.states import Verb
-from leadkeep.store.sqlite import holding, steering
-from leadkeep.store.sqlite.connections import SQL, first_row, first_value
+from leadkeep.store.engine.session import Session
+from leadkeep.store.transactions import holding, steering
 from leadkeep.terms import Term, left_ms, term_of
 
 
 def begin(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     *,
     actor: str,
@@ -35,8 +33,8 @@ def begin(
     clock: Clock,
 ) -> Deployment:
     """Begin a deployment; see `Deployments.begin_deployment`."""
-    holding.end_what_is_over(connection, destination, clock)
-    other = first_value(connection, "deployment_under_way", {"destination": destination})
+    holding.end_what_is_over(session, destination, clock)
+    other = session.value("deployment_under_way", {"destination": destination})
     if other is not None:
         raise AlreadyRunning(
             f"deployment {other} of {destination} is under way",
@@ -45,8 +43,7 @@ def begin(
         )
     now_ms = clock.now_us() // 1_000
     term = term_of(at_most_ms, clock)
-    row = first_row(
-        connection,
+    row = session.row(
         "begin_deployment",
         {
             "destination": destination,
@@ -58,20 +55,18 @@ def begin(
     )
     assert row is not None
     reason = f"deployment {row[0]} begins"
-    _note(connection, destination, actor, Verb.HOLD, reason, now_ms=now_ms)
+    _note(session, destination, actor, Verb.HOLD, reason, now_ms=now_ms)
     return Deployment(row[0], destination, actor, note, now_ms, term)
 
 
-def end(
-    connection: apsw.Connection, deployment: int, ending: Ending, *, actor: str, clock: Clock
-) -> bool:
+def end(session: Session, deployment: int, ending: Ending, *, actor: str, clock: Clock) -> bool:
     """End a deployment with all that follows; False: it had ended already."""
     now_ms = clock.now_us() // 1_000
-    known = one(connection, deployment, clock)
+    known = one(session, deployment, clock)
     destination = known.destination
-    holding.end_what_is_over(connection, destination, clock)
-    connection.execute(
-        SQL["end_deployment"],
+    holding.end_what_is_over(session, destination, clock)
+    ended = session.change(
+        "end_deployment",
         {
             "deployment": deployment,
             "now_ms": now_ms,
@@ -84,13 +79,13 @@ def end(
             "longest_wait_ms": ending.longest_wait_ms,
         },
     )
-    if not connection.changes():
+    if not ended:
         return False
     if ending.switch_to:
-        _switch(connection, destination, deployment, ending, now_ms=now_ms)
+        _switch(session, destination, deployment, ending, now_ms=now_ms)
     if ending.keep_held_because:
-        connection.execute(
-            SQL["keep_held"],
+        session.change(
+            "keep_held",
             {
                 "destination": destination,
                 "deployment": deployment,
@@ -99,34 +94,32 @@ def end(
             },
         )
     elif ending.result is not DeploymentResult.CANCELLED:
-        connection.execute(SQL["keep_held_no_more"], {"destination": destination})
+        session.change("keep_held_no_more", {"destination": destination})
         reason = f"deployment {deployment} has ended"
-        steering.ramp(connection, destination, reason=reason, owner=actor, clock=clock)
+        steering.ramp(session, destination, reason=reason, owner=actor, clock=clock)
     verb = Verb.HOLD if ending.keep_held_because else Verb.RESUME
     reason = f"deployment {deployment} ended: {ending.result}"
-    _note(connection, destination, actor, verb, reason, now_ms=now_ms)
+    _note(session, destination, actor, verb, reason, now_ms=now_ms)
     return True
 
 
-def let_go(connection: apsw.Connection, destination: str, *, actor: str, now_ms: int) -> int | None:
+def let_go(session: Session, destination: str, *, actor: str, now_ms: int) -> int | None:
     """A person resumes: end what deployments hold; returns the one that was under way, if any."""
-    connection.execute(SQL["keep_held_no_more"], {"destination": destination})
-    deployment: int | None = first_value(
-        connection, "deployment_under_way", {"destination": destination}
-    )
+    session.change("keep_held_no_more", {"destination": destination})
+    deployment: int | None = session.value("deployment_under_way", {"destination": destination})
     if deployment is not None:
         why = f"{actor} resumed {destination}"
-        holding.abandon(connection, deployment, why=why, now_ms=now_ms)
+        holding.abandon(session, deployment, why=why, now_ms=now_ms)
     return deployment
 
 
-def one(connection: apsw.Connection, deployment: int, clock: Clock) -> Deployment:
+def one(session: Session, deployment: int, clock: Clock) -> Deployment:
     """One deployment, as it stands.
 
     Raises:
         NotFound: none has this id.
     """
-    found = _find(connection, clock, deployment=deployment)
+    found = _find(session, clock, deployment=deployment)
     if not found:
         raise NotFound(
             f"there is no deployment {deployment}", hint="`leadkeep deploy list` shows them."
@@ -135,7 +128,7 @@ def one(connection: apsw.Connection, deployment: int, clock: Clock) -> Deploymen
 
 
 def several(
-    connection: apsw.Connection,
+    session: Session,
     *,
     destination: str | None,
     under_way: bool,
@@ -143,41 +136,38 @@ def several(
     clock: Clock,
 ) -> list[Deployment]:
     """Deployments, newest first; see `Deployments.deployments`."""
-    found = _find(
-        connection, clock, destination=destination, noted_under_way=under_way, limit=limit
-    )
+    found = _find(session, clock, destination=destination, noted_under_way=under_way, limit=limit)
     return [one for one in found if one.result is None] if under_way else found
 
 
-def switched_urls(connection: apsw.Connection) -> dict[str, SwitchedUrl]:
+def switched_urls(session: Session) -> dict[str, SwitchedUrl]:
     """By destination: where leads go instead of the configured address."""
-    return {row[0]: SwitchedUrl(*row) for row in connection.execute(SQL["switched_urls"])}
+    return {row[0]: SwitchedUrl(*row) for row in session.rows("switched_urls")}
 
 
 def drop_switched_url(
-    connection: apsw.Connection, destination: str, *, reason: str, actor: str, now_ms: int
+    session: Session, destination: str, *, reason: str, actor: str, now_ms: int
 ) -> bool:
     """Let leads go to the configured address again; False: they did already."""
-    connection.execute(SQL["drop_switched_url"], {"destination": destination})
-    dropped = bool(connection.changes())
+    dropped = bool(session.change("drop_switched_url", {"destination": destination}))
     if dropped:
-        _note(connection, destination, actor, "switch", reason, now_ms=now_ms)
+        _note(session, destination, actor, "switch", reason, now_ms=now_ms)
     return dropped
 
 
-def under_way(connection: apsw.Connection, destination: str) -> int:
+def under_way(session: Session, destination: str) -> int:
     """How many deliveries of a destination are leased."""
-    return first_value(connection, "under_way", {"destination": destination}) or 0
+    return session.value("under_way", {"destination": destination}) or 0
 
 
-def backlog(connection: apsw.Connection, destination: str, *, now_ms: int) -> Backlog:
+def backlog(session: Session, destination: str, *, now_ms: int) -> Backlog:
     """What is due at a destination and waits."""
-    row = first_row(connection, "backlog", {"destination": destination, "now_ms": now_ms})
+    row = session.row("backlog", {"destination": destination, "now_ms": now_ms})
     return Backlog(*row) if row else Backlog(0, None)
 
 
 def _switch(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     deployment: int,
     ending: Ending,
@@ -185,10 +175,10 @@ def _switch(
     now_ms: int,
 ) -> None:
     if ending.switch_to == ending.configured_url:
-        connection.execute(SQL["drop_switched_url"], {"destination": destination})
+        session.change("drop_switched_url", {"destination": destination})
         return
-    connection.execute(
-        SQL["switch_url"],
+    session.change(
+        "switch_url",
         {
             "destination": destination,
             "url": ending.switch_to,
@@ -200,7 +190,7 @@ def _switch(
 
 
 def _note(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     actor: str,
     verb: str,
@@ -208,8 +198,8 @@ def _note(
     *,
     now_ms: int,
 ) -> None:
-    connection.execute(
-        SQL["note_destination_action"],
+    session.change(
+        "note_destination_action",
         {
             "destination": destination,
             "actor": actor,
@@ -221,7 +211,7 @@ def _note(
 
 
 def _find(
-    connection: apsw.Connection,
+    session: Session,
     clock: Clock,
     *,
     deployment: int | None = None,
@@ -229,15 +219,15 @@ def _find(
     noted_under_way: bool = False,
     limit: int = 1,
 ) -> list[Deployment]:
-    rows = connection.execute(
-        SQL["deployments"],
+    rows = session.rows(
+        "deployments",
         {
             "deployment": deployment,
             "destination": destination,
             "under_way": noted_under_way,
             "limit": limit,
         },
-    ).fetchall()
+    )
     return [_deployment(row, clock) for row in rows]
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from leadkeep.store.asked import LiveAsk, LiveStanding, PingOutcome, PingView, PingWay
-from leadkeep.store.sqlite import asking, operating, pinging
-from leadkeep.store.sqlite.hand import Hand
+from leadkeep.store.engine.hand import Hand
+from leadkeep.store.transactions import asking, operating, pinging
 
 
 class Urgent(Hand):

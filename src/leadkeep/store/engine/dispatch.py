@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from leadkeep.models import Claim, CopiesSettled, Outcome, Rate, Recorded
-from leadkeep.store.sqlite import delivering, operating, settling_copies
-from leadkeep.store.sqlite.hand import Hand
+from leadkeep.store.engine.hand import Hand
+from leadkeep.store.transactions import delivering, operating, settling_copies
 
 
 class Dispatch(Hand):

@@ -1,33 +1,28 @@
 """The half of the store that writes: what every verb has in common."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 from leadkeep.clock import Clock
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
-from leadkeep.store.sqlite.poison import PoisonMark
-from leadkeep.store.sqlite.sight import Sight
-from leadkeep.store.sqlite.threads import Readers, Writer
+from leadkeep.store.engine.session import Readers, Writer
+from leadkeep.store.engine.sight import Sight
 
 OnDecided = Callable[[Sequence[Decision]], Awaitable[None]]
 
 
 class Hand(Sight):
-    """The writer's thread, the clock, and who is told of a person's decisions."""
+    """The writer, the clock, and who is told of a person's decisions."""
 
     def __init__(
         self,
-        path: Path,
         clock: Clock,
         *,
         writer: Writer | None,
         readers: Readers,
-        mark: PoisonMark,
-        busy_timeout_ms: int,
         on_decided: OnDecided | None = None,
     ) -> None:
-        super().__init__(path, readers, mark, busy_timeout_ms=busy_timeout_ms, clock=clock)
+        super().__init__(clock, readers)
         self._on_decided = on_decided
         self._maybe_writer = writer
 

@@ -7,11 +7,9 @@ ids are those of a store that may be gone. Every move is one that the graph allo
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import apsw
-
 from leadkeep.models import Replayed, Standing
 from leadkeep.states import Status, way
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
+from leadkeep.store.engine.session import Bindings, Session
 
 _OUTCOMES = (Status.COMPLETED, Status.PENDING, Status.FAILED)
 
@@ -33,21 +31,19 @@ class _Found(NamedTuple):
         return late or standing.status is Status.COMPLETED
 
 
-def replay(
-    connection: apsw.Connection, standings: Sequence[Standing], *, lead_mark: int
-) -> Replayed:
+def replay(session: Session, standings: Sequence[Standing], *, lead_mark: int) -> Replayed:
     """Move each delivery to its standing; see `Store.replay`."""
     moved = unknown = 0
     for standing in standings:
-        found = _find(connection, standing, lead_mark)
+        found = _find(session, standing, lead_mark)
         if found is None:
             unknown += 1
         elif found.is_behind(standing):
-            moved += _move(connection, found, standing)
+            moved += _move(session, found, standing)
     return Replayed(moved=moved, unknown=unknown)
 
 
-def _find(connection: apsw.Connection, standing: Standing, lead_mark: int) -> _Found | None:
+def _find(session: Session, standing: Standing, lead_mark: int) -> _Found | None:
     """The delivery meant; made, if its lead is there; None if its lead is not."""
     where: Bindings = {
         "lead_id": standing.lead_id,
@@ -55,60 +51,60 @@ def _find(connection: apsw.Connection, standing: Standing, lead_mark: int) -> _F
         "part": standing.part,
         "lead_mark": lead_mark,
     }
-    row = first_row(connection, "standing_of", where)
+    row = session.row("standing_of", where)
     if row is not None and row[1] is None:
-        if not _has_part(connection, row[0], standing.part):
+        if not _has_part(session, row[0], standing.part):
             return None  # It was split otherwise then; what stands in its place is held.
-        _give(connection, row[0], standing)
-        row = first_row(connection, "standing_of", where)
+        _give(session, row[0], standing)
+        row = session.row("standing_of", where)
     if row is None:
         return None
     return _Found(row[1], Status(row[2]), row[3], bool(row[4]))
 
 
-def _has_part(connection: apsw.Connection, lead: int, part: int) -> bool:
+def _has_part(session: Session, lead: int, part: int) -> bool:
     """Whether a lead has the part that a log speaks of; the whole it always has."""
-    return not part or first_row(connection, "has_part", {"lead": lead, "part": part}) is not None
+    return not part or session.row("has_part", {"lead": lead, "part": part}) is not None
 
 
-def _give(connection: apsw.Connection, lead: int, standing: Standing) -> None:
+def _give(session: Session, lead: int, standing: Standing) -> None:
     """A lead had gone to a destination to which it would not go by today's configuration."""
     at_ms, part = standing.at_ms, standing.part
-    homeless = first_value(connection, "homeless_delivery", {"lead": lead, "part": part})
+    homeless = session.value("homeless_delivery", {"lead": lead, "part": part})
     if homeless is None or not standing.destination:
         where = standing.destination or None
         row = (lead, where, Status.HELD, None, standing.why, at_ms, at_ms, part)
-        connection.execute(SQL["insert_delivery_of_part"], row)
+        session.change("insert_delivery_of_part", row)
         return
     change = {"delivery": homeless, "destination": standing.destination, "now_ms": at_ms}
-    connection.execute(SQL["give_destination"], change)
-    connection.execute(SQL["mark_routed"], {"lead": lead})
+    session.change("give_destination", change)
+    session.change("mark_routed", {"lead": lead})
 
 
-def _move(connection: apsw.Connection, found: _Found, standing: Standing) -> bool:
+def _move(session: Session, found: _Found, standing: Standing) -> bool:
     # What was under way then has ended somehow since.
     waiting = standing.status is Status.PROCESSING
     after = Status.PENDING if waiting else standing.status
     steps = way(found.status, after)
     here: Bindings = {"delivery": found.delivery, "at_ms": standing.at_ms}
     for status in steps:
-        connection.execute(SQL["step"], {**here, "status": status, "why": standing.why})
+        session.change("step", {**here, "status": status, "why": standing.why})
     if after in _OUTCOMES and standing.attempt > 0 and not waiting:
-        _note_try(connection, found.delivery, standing)
-    connection.execute(SQL["note_standing"], {**here, "untouched": found.untouched})
+        _note_try(session, found.delivery, standing)
+    session.change("note_standing", {**here, "untouched": found.untouched})
     return bool(steps)
 
 
-def _note_try(connection: apsw.Connection, delivery: int, standing: Standing) -> None:
+def _note_try(session: Session, delivery: int, standing: Standing) -> None:
     this: Bindings = {"delivery": delivery, "attempt": standing.attempt}
-    if first_row(connection, "is_tried", this):
+    if session.row("is_tried", this):
         return
     completed = standing.status is Status.COMPLETED
-    connection.execute(
-        SQL["insert_attempt"],
+    session.change(
+        "insert_attempt",
         {
             **this,
-            "fence": first_value(connection, "count_try", this),
+            "fence": session.value("count_try", this),
             "worker": "",
             "stale": False,
             "outcome": standing.status,

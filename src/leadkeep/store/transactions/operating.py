@@ -4,15 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
-
 from leadkeep.clock import Clock
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
 from leadkeep.states import GRAPH, Status, Verb, statuses_for
-from leadkeep.store.sqlite import deploying, ordering, steering
-from leadkeep.store.sqlite.connections import SQL, Bindings, Value
-from leadkeep.store.sqlite.holding import term_columns
+from leadkeep.store.engine.session import Bindings, Session, Value
+from leadkeep.store.transactions import deploying, ordering, steering
+from leadkeep.store.transactions.holding import term_columns
 from leadkeep.terms import Term
 
 CHUNK = 500
@@ -45,7 +43,7 @@ def statuses_to_visit(verb: Verb, wanted: Sequence[Status]) -> list[Status]:
 
 
 def apply(
-    connection: apsw.Connection,
+    session: Session,
     verb: Verb,
     deliveries: Sequence[int],
     before: Status,
@@ -61,15 +59,15 @@ def apply(
         "reason": reason,
         "now_ms": now_ms,
     }
-    meant: list[tuple[Any, ...]] = connection.execute(SQL["meant"], {**change}).fetchall()
-    connection.execute(SQL["note_actions"], {**change, "actor": actor, "verb": verb})
-    connection.execute(SQL[_STATEMENTS[verb]], change)
+    meant: list[tuple[Any, ...]] = session.rows("meant", {**change})
+    session.change("note_actions", {**change, "actor": actor, "verb": verb})
+    session.change(_STATEMENTS[verb], change)
     after = GRAPH[verb][before]
     return [Decision(row, lead, where, after, now_ms, part) for row, lead, where, part in meant]
 
 
 def route(
-    connection: apsw.Connection,
+    session: Session,
     deliveries: Sequence[int],
     destinations: Sequence[str],
     *,
@@ -77,12 +75,10 @@ def route(
     now_ms: int,
 ) -> int:
     """Give those of `deliveries` that have none these destinations; their status stays."""
-    rows = connection.execute(
-        SQL["deliveries_to_route"], {"deliveries": json.dumps(deliveries)}
-    ).fetchall()
+    rows = session.rows("deliveries_to_route", {"deliveries": json.dumps(deliveries)})
     for row in rows:
-        connection.execute(
-            SQL["note_actions"],
+        session.change(
+            "note_actions",
             {
                 "deliveries": json.dumps([row[0]]),
                 "before": row[2],
@@ -92,21 +88,21 @@ def route(
                 "now_ms": now_ms,
             },
         )
-    _spread(connection, rows, destinations, now_ms)
+    _spread(session, rows, destinations, now_ms)
     return len(rows)
 
 
 def adopt_unrouted(
-    connection: apsw.Connection, destinations: Sequence[str], *, limit: int, now_ms: int
+    session: Session, destinations: Sequence[str], *, limit: int, now_ms: int
 ) -> int:
     """Give leads that came while no destination existed to these; returns how many."""
-    rows = connection.execute(SQL["unrouted_deliveries"], {"limit": limit}).fetchall()
-    _spread(connection, rows, destinations, now_ms)
+    rows = session.rows("unrouted_deliveries", {"limit": limit})
+    _spread(session, rows, destinations, now_ms)
     return len(rows)
 
 
 def hold_destination(
-    connection: apsw.Connection,
+    session: Session,
     name: str,
     *,
     reason: str,
@@ -116,25 +112,23 @@ def hold_destination(
 ) -> None:
     """A person lets a destination's leads wait, for a term or until it is resumed."""
     _set_destination_state(
-        connection, name, Verb.HOLD, reason=reason, actor=actor, term=term, now_ms=now_ms
+        session, name, Verb.HOLD, reason=reason, actor=actor, term=term, now_ms=now_ms
     )
 
 
-def resume_destination(
-    connection: apsw.Connection, name: str, *, actor: str, clock: Clock
-) -> int | None:
+def resume_destination(session: Session, name: str, *, actor: str, clock: Clock) -> int | None:
     """A person lets them go; returns the deployment that is abandoned by this, if there is one."""
     now_ms = clock.now_us() // 1_000
-    abandoned = deploying.let_go(connection, name, actor=actor, now_ms=now_ms)
+    abandoned = deploying.let_go(session, name, actor=actor, now_ms=now_ms)
     _set_destination_state(
-        connection, name, Verb.RESUME, reason="", actor=actor, term=None, now_ms=now_ms
+        session, name, Verb.RESUME, reason="", actor=actor, term=None, now_ms=now_ms
     )
-    steering.vouch(connection, name, actor=actor, clock=clock)
+    steering.vouch(session, name, actor=actor, clock=clock)
     return abandoned
 
 
 def _set_destination_state(
-    connection: apsw.Connection,
+    session: Session,
     name: str,
     verb: Verb,
     *,
@@ -143,8 +137,8 @@ def _set_destination_state(
     term: Term | None,
     now_ms: int,
 ) -> None:
-    connection.execute(
-        SQL["set_destination_state"],
+    session.change(
+        "set_destination_state",
         {
             "name": name,
             "held": verb is Verb.HOLD,
@@ -153,8 +147,8 @@ def _set_destination_state(
             **term_columns(term),
         },
     )
-    connection.execute(
-        SQL["note_destination_action"],
+    session.change(
+        "note_destination_action",
         {
             "destination": name,
             "actor": actor,
@@ -166,7 +160,7 @@ def _set_destination_state(
 
 
 def _spread(
-    connection: apsw.Connection,
+    session: Session,
     rows: Sequence[tuple[Value, ...]],
     destinations: Sequence[str],
     now_ms: int,
@@ -174,13 +168,13 @@ def _spread(
     """The delivery gets the first destination; each other one gets a delivery of its own."""
     first, *others = destinations
     for delivery, lead, status, due_at_ms, hold_reason, part in rows:
-        connection.execute(
-            SQL["give_destination"], {"delivery": delivery, "destination": first, "now_ms": now_ms}
+        session.change(
+            "give_destination", {"delivery": delivery, "destination": first, "now_ms": now_ms}
         )
-        connection.executemany(
-            SQL["insert_delivery_of_part"],
+        session.each(
+            "insert_delivery_of_part",
             ((lead, name, status, due_at_ms, hold_reason, now_ms, now_ms, part) for name in others),
         )
-        connection.execute(SQL["mark_routed"], {"lead": lead})
+        session.change("mark_routed", {"lead": lead})
         assert isinstance(lead, int)
-        ordering.resolve_references(connection, lead, lead)
+        ordering.resolve_references(session, lead, lead)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from leadkeep.models import Circuit, CircuitEvent, CircuitMove, Rate
-from leadkeep.store.sqlite import operating, permitting, steering
-from leadkeep.store.sqlite.hand import Hand
+from leadkeep.store.engine.hand import Hand
+from leadkeep.store.transactions import operating, permitting, steering
 
 _HASTENED_PER_CALL = 10 * operating.CHUNK
 

@@ -8,11 +8,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import apsw
-
 from leadkeep.models import OTHER_BITS, Contact, NewLead
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row
-from leadkeep.store.sqlite.settling_copies import held_because, replay_held_because
+from leadkeep.store.engine.session import Bindings, Session
+from leadkeep.store.transactions.settling_copies import held_because, replay_held_because
 
 
 class Original(NamedTuple):
@@ -55,16 +53,16 @@ class _Earlier(NamedTuple):
 _NOBODY = Kin(None, None)
 _SAME = -1 << OTHER_BITS
 
-_LATEST = {"phone": SQL["latest_by_phone"], "email": SQL["latest_by_email"]}
-_LATEST_PART = {"phone": SQL["latest_part_by_phone"], "email": SQL["latest_part_by_email"]}
+_LATEST = {"phone": "latest_by_phone", "email": "latest_by_email"}
+_LATEST_PART = {"phone": "latest_part_by_phone", "email": "latest_part_by_email"}
 _LATEST_OF_SOURCE = {
-    "phone": SQL["latest_by_phone_of_source"],
-    "email": SQL["latest_by_email_of_source"],
+    "phone": "latest_by_phone_of_source",
+    "email": "latest_by_email_of_source",
 }
 
 
 def kin_of(
-    connection: apsw.Connection, leads: Mapping[str, NewLead], numbers: Iterable[int], first: int
+    session: Session, leads: Mapping[str, NewLead], numbers: Iterable[int], first: int
 ) -> list[Kin]:
     """What each new lead is like, in their order.
 
@@ -75,8 +73,8 @@ def kin_of(
     """
     if not any(lead.likeness for lead in leads.values()):
         return [_NOBODY] * len(leads)
-    originals = _Originals(connection, leads.values())
-    persons = _Persons(connection, leads.values())
+    originals = _Originals(session, leads.values())
+    persons = _Persons(session, leads.values())
     kin = []
     for row, (lead, number) in enumerate(zip(leads.values(), numbers, strict=True), first):
         original, replayed = originals.of(lead, row, number)
@@ -87,15 +85,15 @@ def kin_of(
 class _Originals:
     """Possible originals: those in the store, and those before in this batch."""
 
-    def __init__(self, connection: apsw.Connection, leads: Iterable[NewLead]) -> None:
+    def __init__(self, session: Session, leads: Iterable[NewLead]) -> None:
         wanted = {
             lead.likeness.fingerprint & _SAME
             for lead in leads
             if lead.likeness is not None and lead.likeness.fingerprint
         }
         self._known: dict[int, list[_Earlier]] = {}
-        rows = connection.execute(
-            SQL["same_fingerprint"],
+        rows = session.rows(
+            "same_fingerprint",
             {"fingerprints": json.dumps(sorted(wanted)), "others": ~_SAME},
         )
         for fingerprint, row, number, received_at_ms, stands, headers, *request in rows:
@@ -151,14 +149,14 @@ def _has(headers: bytes, signature: bytes) -> bool:
 class _Persons:
     """The latest lead of each phone number and email address."""
 
-    def __init__(self, connection: apsw.Connection, leads: Iterable[NewLead]) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, leads: Iterable[NewLead]) -> None:
+        self._session = session
         compared = [lead for lead in leads if lead.likeness and lead.likeness.person_since_ms]
         self._latest: dict[tuple[str, str], tuple[int, str, int]] = {}
         persons = [contact for lead in compared for contact in _persons_of(lead)]
         # Of most installations no request holds several: then nothing is looked for there.
         tables = [_LATEST]
-        if persons and first_row(connection, "any_part") is not None:
+        if persons and session.row("any_part") is not None:
             tables.append(_LATEST_PART)
         for kind, values in (
             ("phone", {contact.phone for contact in persons}),
@@ -168,9 +166,7 @@ class _Persons:
             if values:
                 wanted: Bindings = {"values": json.dumps(sorted(values))}
                 for table in tables:
-                    for value, row, source, received_at_ms in connection.execute(
-                        table[kind], wanted
-                    ):
+                    for value, row, source, received_at_ms in session.rows(table[kind], wanted):
                         known = self._latest.get((kind, value))
                         if known is None or known[0] < row:
                             self._latest[kind, value] = (row, source, received_at_ms)
@@ -195,7 +191,7 @@ class _Persons:
     def _of_source(self, kind: str, value: str, source: str) -> tuple[int, str, int] | None:
         where: Bindings = {"value": value, "source": source}
         found: list[tuple[Any, ...]]
-        found = self._connection.execute(_LATEST_OF_SOURCE[kind], where).fetchall()
+        found = self._session.rows(_LATEST_OF_SOURCE[kind], where)
         received_at_ms, row = found[0]
         return None if row is None else (row, source, received_at_ms)
 

@@ -6,10 +6,8 @@ second time: the position is compared first, then each lead's id.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 from uuid import UUID
 
-import apsw
 import msgspec
 
 from leadkeep.models import (
@@ -22,10 +20,10 @@ from leadkeep.models import (
     SegmentProgress,
 )
 from leadkeep.states import Disposition, Status
-from leadkeep.store.sqlite import ordering, parting
-from leadkeep.store.sqlite.connections import SQL, Value, first_value
-from leadkeep.store.sqlite.likening import Kin, kin_of
-from leadkeep.store.sqlite.pinging import ping_row
+from leadkeep.store.engine.session import Session, Value
+from leadkeep.store.transactions import ordering, parting
+from leadkeep.store.transactions.likening import Kin, kin_of
+from leadkeep.store.transactions.pinging import ping_row
 
 _KINDS = {
     RecordKind.PROBE: "probe",
@@ -34,64 +32,43 @@ _KINDS = {
 }
 _FIRST_NUMBER = 1_000_000_000_000
 _LAST_NUMBER = 9_999_999_999_999
-_ROWS_AT_ONCE = 100
-"""Rows that one statement inserts; a lead has 29 columns, and SQLite takes 32,766 values."""
-
 
 _HELD, _PENDING = Status.HELD.value, Status.PENDING.value
 _DUPLICATE = Disposition.DUPLICATE.value
 _facts_text = msgspec.json.Encoder().encode
 
 
-class _Insert(NamedTuple):
-    """A statement that inserts one row, and the same for `_ROWS_AT_ONCE`."""
-
-    one: str
-    many: str
-    columns: int
-
-    @classmethod
-    def named(cls, name: str) -> "_Insert":
-        head, values, row = SQL[name].rstrip(";").rpartition("VALUES ")
-        many = head + values + ", ".join([row] * _ROWS_AT_ONCE)
-        return cls(SQL[name], many, row.count("?"))
-
-
-_INSERT_LEAD = _Insert.named("insert_lead")
-_INSERT_DELIVERY = _Insert.named("insert_delivery")
-
-
-def progress(connection: apsw.Connection) -> dict[UUID, SegmentProgress]:
+def progress(session: Session) -> dict[UUID, SegmentProgress]:
     """How far each known segment has been absorbed."""
     found = {}
-    for row in connection.execute(SQL["segment_progress"]):
+    for row in session.rows("segment_progress"):
         segment, journal, position, finished, *counts = row
         key = UUID(segment)
         found[key] = SegmentProgress(key, journal, position, bool(finished), *counts)
     return found
 
 
-def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> AbsorbReport:
+def absorb(session: Session, batch: AbsorbBatch, *, now_ms: int) -> AbsorbReport:
     """Write one batch if nobody else has; see `Store.absorb`."""
     name = str(batch.progress.segment)
-    position = first_value(connection, "segment_position", {"segment": name}) or 0
+    position = session.value("segment_position", {"segment": name}) or 0
     if position != batch.expected_offset:
         return AbsorbReport(absorbed=0, already_known=0, renumbered=0, moved=False)
-    segment = _move_segment(connection, batch.progress, now_ms)
-    fresh = _without_known(connection, batch.leads, now_ms)
+    segment = _move_segment(session, batch.progress, now_ms)
+    fresh = _without_known(session, batch.leads, now_ms)
     renumbered = 0
     if fresh:
-        numbers, renumbered = _numbers(connection, tuple(fresh.values()), now_ms)
-        first: int = first_value(connection, "last_lead") + 1
-        kin = kin_of(connection, fresh, numbers, first)
+        numbers, renumbered = _numbers(session, tuple(fresh.values()), now_ms)
+        first: int = session.value("last_lead") + 1
+        kin = kin_of(session, fresh, numbers, first)
         values = _lead_values(fresh, numbers, kin, first, segment, now_ms)
-        _insert(connection, _INSERT_LEAD, values)
-        ordering.note_orders(connection, fresh, first)
-        _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, kin, first, now_ms))
+        session.insert("insert_lead", values)
+        ordering.note_orders(session, fresh, first)
+        session.insert("insert_delivery", _delivery_values(fresh, kin, first, now_ms))
         if any(lead.parts or lead.unparted for lead in fresh.values()):
-            parting.note_parts(connection, fresh, kin, first, now_ms)
-        connection.executemany(
-            SQL["open_copy"],
+            parting.note_parts(session, fresh, kin, first, now_ms)
+        session.each(
+            "open_copy",
             [
                 (row, one.copy_of.row)
                 for row, one in enumerate(kin, first)
@@ -99,9 +76,9 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
             ],
         )
         ends = {"segment": segment, "first_lead": first, "last_lead": first + len(fresh) - 1}
-        connection.execute(SQL["widen_segment"], ends)
-        ordering.resolve_references(connection, ends["first_lead"], ends["last_lead"])
-    _insert_notices(connection, batch.notices)
+        session.change("widen_segment", ends)
+        ordering.resolve_references(session, ends["first_lead"], ends["last_lead"])
+    _insert_notices(session, batch.notices)
     return AbsorbReport(
         absorbed=len(fresh),
         already_known=len(batch.leads) - len(fresh),
@@ -110,9 +87,8 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
     )
 
 
-def _move_segment(connection: apsw.Connection, progress: SegmentProgress, now_ms: int) -> int:
-    moved: int = first_value(
-        connection,
+def _move_segment(session: Session, progress: SegmentProgress, now_ms: int) -> int:
+    moved: int = session.value(
         "move_segment",
         {
             "segment": str(progress.segment),
@@ -130,9 +106,7 @@ def _move_segment(connection: apsw.Connection, progress: SegmentProgress, now_ms
     return moved
 
 
-def _without_known(
-    connection: apsw.Connection, leads: Sequence[NewLead], now_ms: int
-) -> dict[str, NewLead]:
+def _without_known(session: Session, leads: Sequence[NewLead], now_ms: int) -> dict[str, NewLead]:
     """The leads that are new, by the text of their ids.
 
     If the copy we know was not acknowledged and this one is, this one decides what becomes of it.
@@ -141,45 +115,43 @@ def _without_known(
     if not names:
         return {}
     fresh = dict(zip(names, leads, strict=True))
-    highest = first_value(connection, "highest_lead_id")
+    highest = session.value("highest_lead_id")
     if len(fresh) == len(names) and min(names) > highest:
         # Ids begin with their time: nearly every batch is newer than everything that is known.
         return fresh
-    rows = connection.execute(SQL["known_leads"], {"lead_ids": json.dumps(names)})
+    rows = session.rows("known_leads", {"lead_ids": json.dumps(names)})
     stored = {lead_id: (row, acknowledged, why) for row, lead_id, acknowledged, why in rows}
     fresh.clear()
     for name, lead in zip(names, leads, strict=True):
         if name in stored:
             row, acknowledged, why = stored[name]
             if lead.acknowledged and not acknowledged:
-                _acknowledge(connection, row, why, lead, now_ms)
+                _acknowledge(session, row, why, lead, now_ms)
         elif name not in fresh or (lead.acknowledged and not fresh[name].acknowledged):
             fresh[name] = lead
     return fresh
 
 
-def _acknowledge(
-    connection: apsw.Connection, row: int, held_because: str, lead: NewLead, now_ms: int
-) -> None:
+def _acknowledge(session: Session, row: int, held_because: str, lead: NewLead, now_ms: int) -> None:
     """Let go what was held only because nobody was known to have been answered."""
-    held = connection.execute(
-        SQL["deliveries_held_since_absorbed"], {"lead": row, "quarantine_reason": held_because}
-    ).fetchall()
-    present = set(connection.execute(SQL["destinations_of_lead"], {"lead": row}))
+    held = session.rows(
+        "deliveries_held_since_absorbed", {"lead": row, "quarantine_reason": held_because}
+    )
+    present = set(session.rows("destinations_of_lead", {"lead": row}))
     missing = {
         part: [name for name in lead.destinations if (name, part) not in present]
         for part in sorted({part for _, part in present})
     }
-    connection.execute(
-        SQL["acknowledge_lead"],
+    session.change(
+        "acknowledge_lead",
         {"lead": row, "disposition": lead.disposition, "quarantine_reason": lead.hold_reason},
     )
     status, due_at_ms = _start(lead, now_ms)
     for delivery, destination, part in held:
         if destination is None and missing[part]:
             destination = missing[part].pop(0)  # noqa: PLW2901 - it gets one now
-        connection.execute(
-            SQL["redo_delivery"],
+        session.change(
+            "redo_delivery",
             {
                 "delivery": delivery,
                 "destination": destination,
@@ -190,33 +162,28 @@ def _acknowledge(
             },
         )
     if held:  # else a person has decided about it since: no new deliveries behind their back
-        connection.executemany(
-            SQL["insert_delivery_of_part"],
+        session.each(
+            "insert_delivery_of_part",
             [
                 (row, name, status, due_at_ms, lead.hold_reason, now_ms, now_ms, part)
                 for part, names in missing.items()
                 for name in names
             ],
         )
-    ordering.resolve_references(connection, row, row)
+    ordering.resolve_references(session, row, row)
 
 
-def _numbers(
-    connection: apsw.Connection, leads: Sequence[NewLead], now_ms: int
-) -> tuple[list[int], int]:
+def _numbers(session: Session, leads: Sequence[NewLead], now_ms: int) -> tuple[list[int], int]:
     """A number for each lead, its own where it is free, and how many got another.
 
     A new number is above every number known here and above epoch milliseconds.
     """
     wanted = [lead.record.lead_number for lead in leads]
-    highest: int = first_value(connection, "highest_lead_number")
+    highest: int = session.value("highest_lead_number")
     if min(wanted) > highest and len(set(wanted)) == len(wanted):
         return wanted, 0
     taken = {
-        number
-        for (number,) in connection.execute(
-            SQL["taken_numbers"], {"lead_numbers": json.dumps(wanted)}
-        )
+        number for (number,) in session.rows("taken_numbers", {"lead_numbers": json.dumps(wanted)})
     }
     next_number = 0
     numbers = []
@@ -306,20 +273,6 @@ def _delivery_values(
     return values
 
 
-def _insert(connection: apsw.Connection, insert: _Insert, values: Sequence[Value]) -> None:
-    """Insert rows, many in one statement.
-
-    Each step of a statement lets go of the interpreter and has to get it back, which takes longer
-    than inserting a row while another thread is busy.
-    """
-    many = _ROWS_AT_ONCE * insert.columns
-    whole = len(values) // many * many
-    for begin in range(0, whole, many):
-        connection.execute(insert.many, values[begin : begin + many])
-    for begin in range(whole, len(values), insert.columns):
-        connection.execute(insert.one, values[begin : begin + insert.columns])
-
-
 def _start(lead: NewLead, now_ms: int) -> tuple[str, int | None]:
     """The status a lead's deliveries begin with, and when they are due."""
     if lead.hold_reason:
@@ -327,14 +280,14 @@ def _start(lead: NewLead, now_ms: int) -> tuple[str, int | None]:
     return _PENDING, now_ms
 
 
-def _insert_notices(connection: apsw.Connection, notices: Sequence[Record]) -> None:
+def _insert_notices(session: Session, notices: Sequence[Record]) -> None:
     """Pings have a table of their own, since something comes of them."""
     others = [record for record in notices if record.kind is not RecordKind.PING]
-    connection.executemany(SQL["insert_notice"], map(_notice_row, others))
+    session.each("insert_notice", map(_notice_row, others))
     if len(others) < len(notices):
         pings = (record for record in notices if record.kind is RecordKind.PING)
         rows = (ping_row(record, _uuid_text(record.lead_id)) for record in pings)
-        connection.executemany(SQL["insert_ping"], rows)
+        session.each("insert_ping", rows)
 
 
 def _notice_row(record: Record) -> tuple[Value, ...]:

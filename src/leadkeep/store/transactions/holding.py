@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-import apsw
 import msgspec
 
 from leadkeep.clock import Clock
 from leadkeep.deployments import DeploymentResult
 from leadkeep.states import Verb
-from leadkeep.store.sqlite.connections import SQL, Bindings
+from leadkeep.store.engine.session import Bindings, Session
 from leadkeep.terms import Term, ends_at_ms, left_ms, of_this_boot
 
 ITSELF = "leadkeep"
@@ -50,14 +49,12 @@ class Hold(NamedTuple):
         return None if self.term is None else ends_at_ms(self.term, clock)
 
 
-def is_held(connection: apsw.Connection, destination: str, clock: Clock) -> bool:
+def is_held(session: Session, destination: str, clock: Clock) -> bool:
     """Whether anything holds a destination; changes nothing."""
-    return any(hold.stands(clock) for hold in holds_of(connection, destination))
+    return any(hold.stands(clock) for hold in holds_of(session, destination))
 
 
-def may_claim(
-    connection: apsw.Connection, destination: str, clock: Clock, *, deployment: int | None
-) -> bool:
+def may_claim(session: Session, destination: str, clock: Clock, *, deployment: int | None) -> bool:
     """Whether leads of a destination may be leased now; ends what is over.
 
     Args:
@@ -65,11 +62,11 @@ def may_claim(
             that failed before is a hindrance; None: any worker.
     """
     free, own = True, False
-    for hold in holds_of(connection, destination):
+    for hold in holds_of(session, destination):
         if not hold.stands(clock):
-            _end(connection, destination, hold, clock)
+            _end(session, destination, hold, clock)
             continue
-        _carry_over(connection, destination, hold, clock)
+        _carry_over(session, destination, hold, clock)
         if hold.holder is Holder.UNDER_WAY and hold.deployment == deployment:
             own = True
         elif hold.holder is not Holder.FAILED or deployment is None:
@@ -77,16 +74,14 @@ def may_claim(
     return free and (own or deployment is None)
 
 
-def end_what_is_over(connection: apsw.Connection, destination: str, clock: Clock) -> None:
+def end_what_is_over(session: Session, destination: str, clock: Clock) -> None:
     """End the holds of a destination whose time is over."""
-    may_claim(connection, destination, clock, deployment=None)
+    may_claim(session, destination, clock, deployment=None)
 
 
-def holds_of(connection: apsw.Connection, destination: str) -> list[Hold]:
+def holds_of(session: Session, destination: str) -> list[Hold]:
     """Everything that is noted as holding a destination, its time over or not."""
-    rows: list[Any] = connection.execute(
-        SQL["holds_of_destination"], {"destination": destination}
-    ).fetchall()
+    rows: list[Any] = session.rows("holds_of_destination", {"destination": destination})
     return [Hold(Holder(who), deployment, term_in(term)) for who, deployment, *term in rows]
 
 
@@ -104,19 +99,19 @@ FREE = Shown(held=False, hold_reason="", held_by_person=False, hold_until_ms=Non
 """Nothing holds it."""
 
 
-def shown_holds(connection: apsw.Connection, clock: Clock) -> dict[str, Shown]:
+def shown_holds(session: Session, clock: Clock) -> dict[str, Shown]:
     """Every destination that is held now. A person's reason comes before a deployment's."""
     found: dict[str, Shown] = {}
-    for deployment, name, actor, *columns in connection.execute(SQL["deployment_holds"]):
+    for deployment, name, actor, *columns in session.rows("deployment_holds"):
         hold = Hold(Holder.UNDER_WAY, deployment, term_in(columns))
         if hold.stands(clock):
             reason = f"deployment {deployment} by {actor}"
             found[name] = Shown(True, reason, False, hold.ends_at_ms(clock), deployment)
-    for failed, name, why in connection.execute(SQL["kept_holds"]):
+    for failed, name, why in session.rows("kept_holds"):
         now = found.get(name)
         reason = f"deployment {failed}: {why}" if now is None else now.hold_reason
         found[name] = Shown(True, reason, False, None, now and now.deployment)
-    for name, reason, *columns in connection.execute(SQL["held_destinations"]):
+    for name, reason, *columns in session.rows("held_destinations"):
         hold = Hold(Holder.PERSON, None, term_in(columns))
         if hold.stands(clock):
             others = found.get(name)
@@ -140,10 +135,10 @@ def term_columns(term: Term | None) -> Bindings:
     return {**msgspec.structs.asdict(term)}
 
 
-def abandon(connection: apsw.Connection, deployment: int, *, why: str, now_ms: int) -> None:
+def abandon(session: Session, deployment: int, *, why: str, now_ms: int) -> None:
     """A deployment ends without having been ended by whoever began it."""
-    connection.execute(
-        SQL["end_deployment"],
+    session.change(
+        "end_deployment",
         {
             "deployment": deployment,
             "now_ms": now_ms,
@@ -158,15 +153,15 @@ def abandon(connection: apsw.Connection, deployment: int, *, why: str, now_ms: i
     )
 
 
-def _end(connection: apsw.Connection, destination: str, hold: Hold, clock: Clock) -> None:
+def _end(session: Session, destination: str, hold: Hold, clock: Clock) -> None:
     now_ms = clock.now_us() // 1_000
     if hold.deployment is not None:
-        abandon(connection, hold.deployment, why=TIME_OVER, now_ms=now_ms)
+        abandon(session, hold.deployment, why=TIME_OVER, now_ms=now_ms)
     else:
-        connection.execute(SQL["end_hold"], {"destination": destination, "now_ms": now_ms})
+        session.change("end_hold", {"destination": destination, "now_ms": now_ms})
     what = f"deployment {hold.deployment}" if hold.deployment else "the hold"
-    connection.execute(
-        SQL["note_destination_action"],
+    session.change(
+        "note_destination_action",
         {
             "destination": destination,
             "actor": ITSELF,
@@ -177,7 +172,7 @@ def _end(connection: apsw.Connection, destination: str, hold: Hold, clock: Clock
     )
 
 
-def _carry_over(connection: apsw.Connection, destination: str, hold: Hold, clock: Clock) -> None:
+def _carry_over(session: Session, destination: str, hold: Hold, clock: Clock) -> None:
     if hold.term is None or hold.term.boot_id == clock.boot_id:
         return
     term = of_this_boot(hold.term, clock)
@@ -187,6 +182,6 @@ def _carry_over(connection: apsw.Connection, destination: str, hold: Hold, clock
         "until_boot_ms": term.until_boot_ms,
     }
     if hold.deployment is not None:
-        connection.execute(SQL["carry_deployment"], {**of_term, "deployment": hold.deployment})
+        session.change("carry_deployment", {**of_term, "deployment": hold.deployment})
     else:
-        connection.execute(SQL["carry_hold"], {**of_term, "destination": destination})
+        session.change("carry_hold", {**of_term, "destination": destination})

@@ -8,9 +8,9 @@ import msgspec
 from leadkeep.errors import UsageError
 from leadkeep.models import Selection
 from leadkeep.states import Status, Verb
-from leadkeep.store.sqlite import operating, settling_copies
-from leadkeep.store.sqlite.hand import Hand, distinct
-from leadkeep.store.sqlite.selecting import END, Picker, is_lead_id
+from leadkeep.store.engine.hand import Hand, distinct
+from leadkeep.store.transactions import operating, settling_copies
+from leadkeep.store.transactions.selecting import END, Picker, is_lead_id
 from leadkeep.terms import term_of
 
 _COUNTED_AT_ONCE = 5_000

@@ -8,13 +8,12 @@ import json
 import re
 from collections.abc import Iterable
 
-import apsw
 import msgspec
 
 from leadkeep.errors import UsageError
 from leadkeep.models import Selection
 from leadkeep.states import Status
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
+from leadkeep.store.engine.session import Bindings, Session
 
 _LEAD_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LEAD_NUMBER = re.compile(r"[1-9][0-9]{12}")
@@ -51,14 +50,14 @@ def is_lead_id(ref: str) -> bool:
 class Picker:
     """Finds the deliveries of one selection, page by page.
 
-    Made on a reader's connection; which leads lie in the selection's window is settled then.
+    Made on a reader's session; which leads lie in the selection's window is settled then.
 
     Raises:
         UsageError: a reference is neither a lead id nor a lead number.
     """
 
     def __init__(
-        self, connection: apsw.Connection, selection: Selection, *, routed_only: bool = False
+        self, session: Session, selection: Selection, *, routed_only: bool = False
     ) -> None:
         self._by_refs = bool(selection.refs)
         ids = [ref.lower() for ref in selection.refs if is_lead_id(ref)]
@@ -70,7 +69,7 @@ class Picker:
         }
         first, last = 0, _BEYOND
         if since is not None or before is not None:
-            first, last = _leads_between(connection, window)
+            first, last = _leads_between(session, window)
         self._last_lead = last
         self._conditions: Bindings = {
             **window,
@@ -85,7 +84,7 @@ class Picker:
         }
 
     def page(
-        self, connection: apsw.Connection, status: Status | None, after: Place, limit: int
+        self, session: Session, status: Status | None, after: Place, limit: int
     ) -> list[Place]:
         """The next places after `after`, newest first.
 
@@ -95,8 +94,8 @@ class Picker:
         statement = "pick_any" if status is None else "pick_by_status"
         if self._by_refs:
             statement = "pick_by_refs"
-        rows = connection.execute(
-            SQL[statement],
+        rows = session.rows(
+            statement,
             {
                 **self._conditions,
                 "status": status,
@@ -109,27 +108,25 @@ class Picker:
         return [Place(lead, delivery) for lead, delivery in rows]
 
     def newest(
-        self, connection: apsw.Connection, statuses: Iterable[Status], after: Place, limit: int
+        self, session: Session, statuses: Iterable[Status], after: Place, limit: int
     ) -> list[Place]:
         """The next places over several statuses; none named: over all of them."""
         wanted = set(statuses)
         if not wanted:
-            return self.page(connection, None, after, limit)
-        pages = [
-            place for status in wanted for place in self.page(connection, status, after, limit)
-        ]
+            return self.page(session, None, after, limit)
+        pages = [place for status in wanted for place in self.page(session, status, after, limit)]
         return sorted(pages, reverse=True)[:limit]
 
 
-def place_of(connection: apsw.Connection, delivery: int) -> Place:
+def place_of(session: Session, delivery: int) -> Place:
     """Where a delivery stands; one that is gone stands before the newest."""
-    lead = first_value(connection, "lead_of_delivery", {"delivery": delivery})
+    lead = session.value("lead_of_delivery", {"delivery": delivery})
     return END if lead is None else Place(lead, delivery)
 
 
-def _leads_between(connection: apsw.Connection, window: Bindings) -> tuple[int, int]:
+def _leads_between(session: Session, window: Bindings) -> tuple[int, int]:
     """The first and last lead of a window of time; an empty range if there is none."""
-    row = first_row(connection, "leads_between", window)
+    row = session.row("leads_between", window)
     if row is None or row[0] is None:
         return _BEYOND, 0
     return row[0], row[1]

@@ -5,18 +5,17 @@ one can set; a lease of another boot has ended.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-import apsw
 import msgspec
 
 from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
 from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
-from leadkeep.store.sqlite import ordering, parting, permitting, steering
-from leadkeep.store.sqlite.connections import SQL, Bindings, first_row, first_value
-from leadkeep.store.sqlite.holding import is_held, may_claim
+from leadkeep.store.engine.session import Bindings, Session
+from leadkeep.store.transactions import ordering, parting, permitting, steering
+from leadkeep.store.transactions.holding import is_held, may_claim
 
 CLAIM_BYTES = 32 * 1024 * 1024
 """One claim stops after so many bytes of bodies, however many deliveries were asked for."""
@@ -25,7 +24,7 @@ _OUTCOMES = (Status.COMPLETED, Status.PENDING, Status.FAILED)
 
 
 def claim(
-    connection: apsw.Connection,
+    session: Session,
     destination: str,
     *,
     limit: int,
@@ -40,47 +39,47 @@ def claim(
     deployment: int | None = None,
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
-    if not may_claim(connection, destination, clock, deployment=deployment):
+    if not may_claim(session, destination, clock, deployment=deployment):
         return []
-    if deployment is None and steering.is_shut(connection, destination, probe=probe):
+    if deployment is None and steering.is_shut(session, destination, probe=probe):
         return []
     if rates:
-        limit = min(limit, permitting.left(connection, destination, rates, clock=clock))
+        limit = min(limit, permitting.left(session, destination, rates, clock=clock))
         if not limit:
             return []
     now_ms = clock.now_us() // 1_000
     patience = ordering.Patience(now_ms, steady_since_ms, longest_wait_ms)
-    turns = ordering.let_the_impatient_go(connection, destination, patience, limit=limit)
+    turns = ordering.let_the_impatient_go(session, destination, patience, limit=limit)
     wanted: Bindings = {
         "destination": destination,
         "now_ms": now_ms,
         "longest_wait_ms": longest_wait_ms,
         "limit": limit,
     }
-    claims = _due(connection, destination, wanted, among)
+    claims = _due(session, destination, wanted, among)
     lease: Bindings = {
         "boot_id": clock.boot_id,
         "lease_until_boot_ms": clock.boottime_ms() + lease_ms,
         "worker": worker,
         "now_ms": now_ms,
     }
-    claims = _lease(connection, claims, lease, by_name=among is not None)
+    claims = _lease(session, claims, lease, by_name=among is not None)
     if rates and claims:
-        permitting.use(connection, destination, rates, used=len(claims), clock=clock)
+        permitting.use(session, destination, rates, used=len(claims), clock=clock)
     if turns is None:
         return claims
-    ordering.end_turns(connection, turns, claims)
-    return ordering.told_of_order(connection, claims)
+    ordering.end_turns(session, turns, claims)
+    return ordering.told_of_order(session, claims)
 
 
 def _due(
-    connection: apsw.Connection, destination: str, wanted: Bindings, among: Sequence[int] | None
+    session: Session, destination: str, wanted: Bindings, among: Sequence[int] | None
 ) -> list[Claim]:
     """What is due, with the url that a deployment has switched to."""
     if among is None:
-        due = connection.execute(SQL["due"], wanted)
+        due = session.each_row("due", wanted)
     else:
-        due = connection.execute(SQL["due_among"], {**wanted, "among": json.dumps(among)})
+        due = session.each_row("due_among", {**wanted, "among": json.dumps(among)})
     claims: list[Claim] = []
     size = 0
     for delivery, fence, attempt, first_at_ms, *request, part in due:
@@ -89,16 +88,15 @@ def _due(
         size += len(one.body)
         if size >= CLAIM_BYTES:
             break
-    due.close(True)
-    claims = parting.with_parts(connection, claims)
-    switched_url = first_value(connection, "switched_url", {"destination": destination})
+    claims = parting.with_parts(session, claims)
+    switched_url = session.value("switched_url", {"destination": destination})
     if switched_url is not None:
         claims = [msgspec.structs.replace(one, url=switched_url) for one in claims]
     return claims
 
 
 def _lease(
-    connection: apsw.Connection, claims: Sequence[Claim], lease: Bindings, *, by_name: bool
+    session: Session, claims: Sequence[Claim], lease: Bindings, *, by_name: bool
 ) -> list[Claim]:
     """Lease them; returns those that are leased now."""
     leases = [
@@ -106,56 +104,49 @@ def _lease(
         for one in claims
     ]
     if not by_name:
-        connection.executemany(SQL["lease"], leases)
+        session.each("lease", leases)
         return list(claims)
     # Asked for by name, not found by being next: the statement itself may refuse one.
-    return [one for one, its in zip(claims, leases, strict=True) if _leased(connection, its)]
+    return [one for one, its in zip(claims, leases, strict=True) if _leased(session, its)]
 
 
-def _leased(connection: apsw.Connection, lease: Bindings) -> bool:
-    connection.execute(SQL["lease"], lease)
-    return connection.changes() == 1
+def _leased(session: Session, lease: Bindings) -> bool:
+    return session.change("lease", lease) == 1
 
 
-def record(
-    connection: apsw.Connection, outcomes: Sequence[Outcome], *, now_ms: int
-) -> list[Recorded]:
+def record(session: Session, outcomes: Sequence[Outcome], *, now_ms: int) -> list[Recorded]:
     """Record attempts and move their deliveries; see `Store.record`."""
     for outcome in outcomes:
         _check(outcome)
     news: dict[tuple[int, int], tuple[Outcome, str | None]] = {}
     for outcome in outcomes:
-        status, fence, owner, stale = _standing(connection, outcome)
+        status, fence, owner, stale = _standing(session, outcome)
         if stale is not None:
             continue  # reported before: it decides nothing again
         ours = status == Status.PROCESSING and fence == outcome.fence
         news.setdefault((outcome.delivery_id, outcome.fence), (outcome, owner if ours else None))
-    connection.executemany(
-        SQL["insert_attempt"],
+    session.each(
+        "insert_attempt",
         (_attempt_row(outcome, owner, now_ms) for outcome, owner in news.values()),
     )
-    connection.executemany(
-        SQL["move_recorded"], (_move(outcome, now_ms) for outcome, _ in news.values())
-    )
+    session.each("move_recorded", (_move(outcome, now_ms) for outcome, _ in news.values()))
     recorded = []
     for outcome in outcomes:
-        status, _, _, stale = _standing(connection, outcome)
+        status, _, _, stale = _standing(session, outcome)
         recorded.append(Recorded(outcome.delivery_id, bool(stale), Status(status)))
     return recorded
 
 
-def release(connection: apsw.Connection, claims: Iterable[Claim], *, now_ms: int) -> int:
+def release(session: Session, claims: Iterable[Claim], *, now_ms: int) -> int:
     """Return leases without having tried; returns how many were still ours."""
     rows = ({"delivery": c.delivery_id, "fence": c.fence, "now_ms": now_ms} for c in claims)
-    return len(list(connection.executemany(SQL["release"], rows)))
+    return len(list(session.each("release", rows)))
 
 
-def renew(
-    connection: apsw.Connection, claims: Sequence[Claim], *, lease_ms: int, clock: Clock
-) -> list[Claim]:
+def renew(session: Session, claims: Sequence[Claim], *, lease_ms: int, clock: Clock) -> list[Claim]:
     """Prolong leases; returns the claims that are no longer ours."""
     until = clock.boottime_ms() + lease_ms
-    rows = (
+    rows: Iterator[Bindings] = (
         {
             "delivery": c.delivery_id,
             "fence": c.fence,
@@ -164,14 +155,14 @@ def renew(
         }
         for c in claims
     )
-    ours = {delivery for (delivery,) in connection.executemany(SQL["renew"], rows)}
+    ours = {delivery for (delivery,) in session.each("renew", rows)}
     return [one for one in claims if one.delivery_id not in ours]
 
 
-def rescue(connection: apsw.Connection, *, limit: int, clock: Clock) -> int:
+def rescue(session: Session, *, limit: int, clock: Clock) -> int:
     """Return at most `limit` leases that ran out; returns how many."""
-    connection.execute(
-        SQL["rescue"],
+    return session.change(
+        "rescue",
         {
             "boot_id": clock.boot_id,
             "boottime_ms": clock.boottime_ms(),
@@ -179,16 +170,15 @@ def rescue(connection: apsw.Connection, *, limit: int, clock: Clock) -> int:
             "limit": limit,
         },
     )
-    return connection.changes()
 
 
-def next_due_at_ms(connection: apsw.Connection, destination: str, *, clock: Clock) -> int | None:
+def next_due_at_ms(session: Session, destination: str, *, clock: Clock) -> int | None:
     """When the next claimable delivery of a destination is due."""
     where = {"destination": destination}
-    if is_held(connection, destination, clock):
+    if is_held(session, destination, clock):
         return None
-    row = first_row(connection, "next_due", {**where})
-    times = (row[0] if row else None, ordering.next_overtaking_ms(connection, destination))
+    row = session.row("next_due", {**where})
+    times = (row[0] if row else None, ordering.next_overtaking_ms(session, destination))
     return min((time_ms for time_ms in times if time_ms is not None), default=None)
 
 
@@ -199,13 +189,9 @@ def _check(outcome: Outcome) -> None:
         raise StoreError("an outcome names a next try if, and only if, there shall be one")
 
 
-def _standing(
-    connection: apsw.Connection, outcome: Outcome
-) -> tuple[str, int, str | None, int | None]:
+def _standing(session: Session, outcome: Outcome) -> tuple[str, int, str | None, int | None]:
     """Status, fence and lease owner of a delivery, and how this very try was recorded."""
-    row = first_row(
-        connection, "standing", {"delivery": outcome.delivery_id, "fence": outcome.fence}
-    )
+    row = session.row("standing", {"delivery": outcome.delivery_id, "fence": outcome.fence})
     if row is None:
         raise StoreError(f"there is no delivery {outcome.delivery_id} to record an attempt of")
     return row

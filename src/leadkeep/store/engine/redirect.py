@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from leadkeep.models import Decision, Heading, Recorded, Rerouted, SetAside
-from leadkeep.store.sqlite import redirecting
-from leadkeep.store.sqlite.hand import Hand
+from leadkeep.store.engine.hand import Hand
+from leadkeep.store.transactions import redirecting
 
 
 class Redirect(Hand):

@@ -6,11 +6,9 @@ because either may come first: the absorber writes the one, the worker that was 
 
 from collections.abc import Sequence
 
-import apsw
-
 from leadkeep.models import Record
 from leadkeep.store.asked import PingOutcome, PingView
-from leadkeep.store.sqlite.connections import SQL, Value
+from leadkeep.store.engine.session import Session, Value
 
 _LAST_ROW = 2**63 - 1
 
@@ -29,10 +27,10 @@ def ping_row(record: Record, ping_id: str) -> tuple[Value, ...]:
     )
 
 
-def record_pings(connection: apsw.Connection, outcomes: Sequence[PingOutcome]) -> None:
+def record_pings(session: Session, outcomes: Sequence[PingOutcome]) -> None:
     """Write what came of pings; what is known of one already stays."""
-    connection.executemany(
-        SQL["insert_ping_outcome"],
+    session.each(
+        "insert_ping_outcome",
         (
             (
                 one.ping_id,
@@ -50,7 +48,7 @@ def record_pings(connection: apsw.Connection, outcomes: Sequence[PingOutcome]) -
 
 
 def pings(
-    connection: apsw.Connection,
+    session: Session,
     *,
     limit: int,
     after: int | None,
@@ -58,8 +56,8 @@ def pings(
     ping_id: str | None,
 ) -> list[PingView]:
     """Pings, newest first; see `Store.pings`."""
-    rows = connection.execute(
-        SQL["pings"],
+    rows = session.rows(
+        "pings",
         {
             "before": _LAST_ROW if after is None else after,
             "source": source,
@@ -70,11 +68,9 @@ def pings(
     return [PingView(*row) for row in rows]
 
 
-def prune_pings(connection: apsw.Connection, *, before_ms: int, limit: int) -> int:
+def prune_pings(session: Session, *, before_ms: int, limit: int) -> int:
     """Forget at most `limit` pings of before a time, and as many outcomes; returns how many."""
     digits = f"{max(before_ms, 0):012x}"
     below: dict[str, Value] = {"below": f"{digits[:8]}-{digits[8:]}", "limit": limit}
-    connection.execute(SQL["prune_pings"], below)
-    forgotten = connection.changes()
-    connection.execute(SQL["prune_ping_outcomes"], below)
-    return max(forgotten, connection.changes())
+    forgotten = session.change("prune_pings", below)
+    return max(forgotten, session.change("prune_ping_outcomes", below))

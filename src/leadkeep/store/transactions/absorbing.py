@@ -20,7 +20,7 @@ from leadkeep.models import (
     SegmentProgress,
 )
 from leadkeep.states import Disposition, Status
-from leadkeep.store.engine.session import Session, Value
+from leadkeep.store.engine.session import Gate, Session, Value
 from leadkeep.store.transactions import ordering, parting
 from leadkeep.store.transactions.likening import Kin, kin_of
 from leadkeep.store.transactions.pinging import ping_row
@@ -50,6 +50,7 @@ def progress(session: Session) -> dict[UUID, SegmentProgress]:
 
 def absorb(session: Session, batch: AbsorbBatch, *, now_ms: int) -> AbsorbReport:
     """Write one batch if nobody else has; see `Store.absorb`."""
+    session.pass_gate(Gate.ABSORBING)
     name = str(batch.progress.segment)
     position = session.value("segment_position", {"segment": name}) or 0
     if position != batch.expected_offset:

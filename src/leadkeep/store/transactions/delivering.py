@@ -13,7 +13,7 @@ from leadkeep.clock import Clock
 from leadkeep.errors import StoreError
 from leadkeep.models import Claim, Outcome, Rate, Recorded
 from leadkeep.states import Status
-from leadkeep.store.engine.session import Bindings, Session
+from leadkeep.store.engine.session import Bindings, Gate, Session
 from leadkeep.store.transactions import ordering, parting, permitting, steering
 from leadkeep.store.transactions.holding import is_held, may_claim
 
@@ -39,6 +39,8 @@ def claim(
     deployment: int | None = None,
 ) -> list[Claim]:
     """Lease due deliveries; see `Store.claim`."""
+    in_lines = ordering.has_lines(session, destination)
+    session.pass_gate(Gate.DESTINATION, destination, together=not (in_lines or rates))
     if not may_claim(session, destination, clock, deployment=deployment):
         return []
     if deployment is None and steering.is_shut(session, destination, probe=probe):
@@ -49,12 +51,15 @@ def claim(
             return []
     now_ms = clock.now_us() // 1_000
     patience = ordering.Patience(now_ms, steady_since_ms, longest_wait_ms)
-    turns = ordering.let_the_impatient_go(session, destination, patience, limit=limit)
+    turns: dict[int, int] | None = None
+    if in_lines:
+        turns = ordering.let_the_impatient_go(session, destination, patience, limit=limit)
     wanted: Bindings = {
         "destination": destination,
         "now_ms": now_ms,
         "longest_wait_ms": longest_wait_ms,
         "limit": limit,
+        "bytes": CLAIM_BYTES,
     }
     claims = _due(session, destination, wanted, among)
     lease: Bindings = {
@@ -119,8 +124,7 @@ def record(session: Session, outcomes: Sequence[Outcome], *, now_ms: int) -> lis
     for outcome in outcomes:
         _check(outcome)
     news: dict[tuple[int, int], tuple[Outcome, str | None]] = {}
-    for outcome in outcomes:
-        status, fence, owner, stale = _standing(session, outcome)
+    for outcome, (status, fence, owner, stale) in _standings(session, outcomes):
         if stale is not None:
             continue  # reported before: it decides nothing again
         ours = status == Status.PROCESSING and fence == outcome.fence
@@ -130,11 +134,10 @@ def record(session: Session, outcomes: Sequence[Outcome], *, now_ms: int) -> lis
         (_attempt_row(outcome, owner, now_ms) for outcome, owner in news.values()),
     )
     session.each("move_recorded", (_move(outcome, now_ms) for outcome, _ in news.values()))
-    recorded = []
-    for outcome in outcomes:
-        status, _, _, stale = _standing(session, outcome)
-        recorded.append(Recorded(outcome.delivery_id, bool(stale), Status(status)))
-    return recorded
+    return [
+        Recorded(outcome.delivery_id, bool(stale), Status(status))
+        for outcome, (status, _, _, stale) in _standings(session, outcomes)
+    ]
 
 
 def release(session: Session, claims: Iterable[Claim], *, now_ms: int) -> int:
@@ -189,12 +192,22 @@ def _check(outcome: Outcome) -> None:
         raise StoreError("an outcome names a next try if, and only if, there shall be one")
 
 
-def _standing(session: Session, outcome: Outcome) -> tuple[str, int, str | None, int | None]:
-    """Status, fence and lease owner of a delivery, and how this very try was recorded."""
-    row = session.row("standing", {"delivery": outcome.delivery_id, "fence": outcome.fence})
-    if row is None:
-        raise StoreError(f"there is no delivery {outcome.delivery_id} to record an attempt of")
-    return row
+def _standings(
+    session: Session, outcomes: Sequence[Outcome]
+) -> list[tuple[Outcome, tuple[str, int, str | None, bool | None]]]:
+    """Each outcome with status, fence and lease owner of its delivery, and how it was recorded."""
+    asked: Iterator[Bindings] = (
+        {"delivery": outcome.delivery_id, "fence": outcome.fence} for outcome in outcomes
+    )
+    rows = session.each("standing", asked)
+    if len(rows) != len(outcomes):
+        known = {row[0] for row in rows}
+        lost = next(one.delivery_id for one in outcomes if one.delivery_id not in known)
+        raise StoreError(f"there is no delivery {lost} to record an attempt of")
+    return [
+        (outcome, (row[1], row[2], row[3], row[4]))
+        for outcome, row in zip(outcomes, rows, strict=True)
+    ]
 
 
 def _attempt_row(outcome: Outcome, owner: str | None, now_ms: int) -> Bindings:

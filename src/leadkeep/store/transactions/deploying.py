@@ -18,7 +18,7 @@ from leadkeep.deployments import (
 )
 from leadkeep.errors import AlreadyRunning, NotFound
 from leadkeep.states import Verb
-from leadkeep.store.engine.session import Session
+from leadkeep.store.engine.session import Gate, Session
 from leadkeep.store.transactions import holding, steering
 from leadkeep.terms import Term, left_ms, term_of
 
@@ -33,6 +33,7 @@ def begin(
     clock: Clock,
 ) -> Deployment:
     """Begin a deployment; see `Deployments.begin_deployment`."""
+    session.pass_gate(Gate.DESTINATION, destination)
     holding.end_what_is_over(session, destination, clock)
     other = session.value("deployment_under_way", {"destination": destination})
     if other is not None:
@@ -64,6 +65,7 @@ def end(session: Session, deployment: int, ending: Ending, *, actor: str, clock:
     now_ms = clock.now_us() // 1_000
     known = one(session, deployment, clock)
     destination = known.destination
+    session.pass_gate(Gate.DESTINATION, destination)
     holding.end_what_is_over(session, destination, clock)
     ended = session.change(
         "end_deployment",

@@ -8,7 +8,7 @@ from leadkeep.clock import Clock
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
 from leadkeep.states import GRAPH, Status, Verb, statuses_for
-from leadkeep.store.engine.session import Bindings, Session, Value
+from leadkeep.store.engine.session import Bindings, Gate, Session, Value
 from leadkeep.store.transactions import deploying, ordering, steering
 from leadkeep.store.transactions.holding import term_columns
 from leadkeep.terms import Term
@@ -96,6 +96,7 @@ def adopt_unrouted(
     session: Session, destinations: Sequence[str], *, limit: int, now_ms: int
 ) -> int:
     """Give leads that came while no destination existed to these; returns how many."""
+    session.pass_gate(Gate.ABSORBING)
     rows = session.rows("unrouted_deliveries", {"limit": limit})
     _spread(session, rows, destinations, now_ms)
     return len(rows)
@@ -111,6 +112,7 @@ def hold_destination(
     now_ms: int,
 ) -> None:
     """A person lets a destination's leads wait, for a term or until it is resumed."""
+    session.pass_gate(Gate.DESTINATION, name)
     _set_destination_state(
         session, name, Verb.HOLD, reason=reason, actor=actor, term=term, now_ms=now_ms
     )
@@ -118,6 +120,7 @@ def hold_destination(
 
 def resume_destination(session: Session, name: str, *, actor: str, clock: Clock) -> int | None:
     """A person lets them go; returns the deployment that is abandoned by this, if there is one."""
+    session.pass_gate(Gate.DESTINATION, name)
     now_ms = clock.now_us() // 1_000
     abandoned = deploying.let_go(session, name, actor=actor, now_ms=now_ms)
     _set_destination_state(

@@ -140,18 +140,21 @@ class Patience(NamedTuple):
         }
 
 
+def has_lines(session: Session, destination: str) -> bool:
+    """Whether any lead of a destination has a place in a line."""
+    return session.row("has_lines", {"destination": destination}) is not None
+
+
 def let_the_impatient_go(
     session: Session, destination: str, patience: Patience, *, limit: int
-) -> dict[int, int] | None:
+) -> dict[int, int]:
     """Make claimable who has waited long enough, one in each line, until `end_turns`.
 
     A wait that began before the clock jumped is counted from the jump.
 
     Returns:
-        delivery → its line; None: the destination has no lines.
+        delivery → its line.
     """
-    if session.row("has_lines", {"destination": destination}) is None:
-        return None
     most = max(limit, _LINES_AT_ONCE)
     here = {**patience.bindings, "destination": destination, "limit": most}
     for (line,) in session.rows("out_of_time", here):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from leadkeep.errors import StoreError
 from leadkeep.models import Decision, Heading, Recorded, Rerouted, SetAside
 from leadkeep.states import Status, Verb
-from leadkeep.store.engine.session import Bindings, Session
+from leadkeep.store.engine.session import Bindings, Gate, Session
 
 CHUNK = 250
 """Leads that one transaction gives to a fallback."""
@@ -60,6 +60,8 @@ def stand_in(
     now_ms: int,
 ) -> list[Decision]:
     """Give some leads to a fallback; see `Store.stand_in`. Two decisions for each lead."""
+    for name in sorted({destination, fallback}):
+        session.pass_gate(Gate.DESTINATION, name, together=True)
     pair: Bindings = {"destination": destination, "fallback": fallback}
     if not session.row("may_stand_in", {**pair, "failing_before_ms": failing_before_ms}):
         return []
@@ -117,6 +119,7 @@ def reroute(
     decisions: list[Decision] = []
     steps: list[tuple[Heading, list[_Step]]] = []
     for heading in headings:
+        session.keep_still("lock_deliveries_of_lead_id", {"lead_id": heading.lead_id})
         standings = _standings(session, heading)
         todo = list(_steps(heading, standings))
         steps.append((heading, todo))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from leadkeep.models import Decision
 from leadkeep.states import Status
-from leadkeep.store.engine.session import Bindings, Session
+from leadkeep.store.engine.session import Bindings, Gate, Session
 
 
 class Settled(NamedTuple):
@@ -40,11 +40,14 @@ def replay_held_because(lead_number: int) -> str:
 
 def settle(session: Session, *, after: int, limit: int, now_ms: int) -> Settled:
     """Look at copies that wait, in order."""
+    session.pass_gate(Gate.COPIES)
     wanted: Bindings = {"after": after, "limit": limit}
     rows: list[tuple[Any, ...]] = session.rows("open_copies", wanted)
     cancelled: list[Decision] = []
     shown = 0
     for lead, original, confirmed, stopped in rows:
+        if confirmed or stopped is not None:
+            session.keep_still("lock_deliveries_of_lead", {"lead": lead})
         if stopped is not None:
             reason = f"the same delivery as lead {original:013d}, which is {stopped}"
             change: Bindings = {"lead": lead, "reason": reason, "now_ms": now_ms}
@@ -76,6 +79,7 @@ def deliver_anyway(
     now_ms: int,
 ) -> int:
     """Deliver copies as leads of their own; returns how many leads."""
+    session.pass_gate(Gate.COPIES)
     meant: Bindings = {
         "lead_ids": json.dumps(lead_ids),
         "lead_numbers": json.dumps(lead_numbers),

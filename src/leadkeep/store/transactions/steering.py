@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from leadkeep.clock import Clock
 from leadkeep.models import Circuit, CircuitEvent, CircuitMove
 from leadkeep.states import CircuitState
-from leadkeep.store.engine.session import Bindings, Session
+from leadkeep.store.engine.session import Bindings, Gate, Session
 
 EVENTS_KEPT = 1_000
 """For each destination."""
@@ -41,6 +41,7 @@ def move_circuit(
     clock: Clock,
 ) -> bool:
     """Move a circuit that is still at this version; see `Store.move_circuit`."""
+    session.pass_gate(Gate.DESTINATION, destination)
     before = session.row("circuit", {"destination": destination})
     state, version, since_ms, opened_at_ms, openings = before or (_CLOSED, 0, 0, None, 0)
     if version != expected_version:

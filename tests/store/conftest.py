@@ -1,17 +1,22 @@
 """Stores to test, one engine after the other, with a clock that the test turns."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from leadkeep.store.base import Store
+from leadkeep.store.postgres.links import Target
+from leadkeep.store.postgres.opening import open_postgres
 from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.postgres import Cluster
 
 OpenStore = Callable[[], Awaitable[Store]]
+
+ENGINES = ("sqlite", "postgres")
 
 
 @pytest.fixture
@@ -19,21 +24,38 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Which engine the conformance tests run on."""
     name: str = request.param
     return name
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that does not sync: thousands of transactions are about order."""
+    with Cluster() as server:
+        yield server
+
+
 @pytest.fixture
-async def open_store(engine: str, tmp_path: Path, clock: FakeClock) -> AsyncIterator[OpenStore]:
+async def open_store(
+    engine: str, tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest
+) -> AsyncIterator[OpenStore]:
     """Opens the test's store once more, as another process would."""
-    assert engine == "sqlite"
+    url = ""
+    if engine == "postgres":
+        server: Cluster = request.getfixturevalue("cluster")
+        url = await server.new_database()
     async with AsyncExitStack() as stack:
 
         async def open_one() -> Store:
-            store = await open_sqlite(tmp_path / "leadkeep.db", clock=clock, busy_timeout_ms=5_000)
+            store: Store
+            if url:
+                store = await open_postgres(Target(url), clock=clock, migrates=False)
+            else:
+                path = tmp_path / "leadkeep.db"
+                store = await open_sqlite(path, clock=clock, busy_timeout_ms=5_000)
             stack.push_async_callback(store.close)
             return store
 

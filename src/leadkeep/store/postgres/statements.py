@@ -5,6 +5,7 @@ A statement that unnests its parameters takes many rows at once, each parameter 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Flag
 from typing import Any, NamedTuple
 
 from leadkeep.store.engine.session import Parameters, Value
@@ -44,7 +45,8 @@ def kept(value: Value) -> Any:
     """A value as PostgreSQL can keep it: in a text it has no room for NUL; bytes keep theirs."""
     if isinstance(value, str) and _NUL in value:
         return value.replace(_NUL, _SHOWN_NUL)
-    return value
+    # The driver takes a set of flags for a list.
+    return int(value) if isinstance(value, Flag) else value
 
 
 def compiled(sql: str) -> Statement:

@@ -169,7 +169,9 @@ async def _opened_store(
             opening = open_store(settings, recover=True, on_full=room.met_full)
             try:
                 return await resources.enter_async_context(opening)
-            except StoreFull as error:
+            except StoreUnavailable as error:
+                if settings.store.url is None and not isinstance(error, StoreFull):
+                    raise  # a file that cannot be opened is not going to be mended by waiting
                 log.error(
                     "the store cannot be opened yet; leads wait in the journal",
                     error=str(error),

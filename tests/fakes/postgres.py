@@ -65,7 +65,10 @@ class Cluster:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.stop()
         shutil.rmtree(self._folder)
@@ -106,7 +109,7 @@ class Cluster:
                 await migrate(Target(self.url(_TEMPLATE)))
             name = f"test_{next(self._names)}"
             template = _TEMPLATE if migrated else "template1"
-            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         finally:
             await admin.close()
         return self.url(name)

@@ -7,28 +7,19 @@ from pathlib import Path
 import pytest
 
 from leadkeep.store.base import Store
-from leadkeep.store.postgres.links import Target
-from leadkeep.store.postgres.opening import open_postgres
 from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.postgres import Cluster
+from tests.store.engines import ENGINES, Engine, Place, PostgresEngine, SqliteEngine
 
 OpenStore = Callable[[], Awaitable[Store]]
-
-ENGINES = ("sqlite", "postgres")
+Shell = Callable[[str], Awaitable[None]]
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    """Which engine the conformance tests run on."""
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="session")
@@ -38,24 +29,27 @@ def cluster() -> Iterator[Cluster]:
         yield server
 
 
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """Which engine the conformance tests run on."""
+    if request.param == "sqlite":
+        return SqliteEngine(tmp_path)
+    return PostgresEngine(request.getfixturevalue("cluster"))
+
+
 @pytest.fixture
-async def open_store(
-    engine: str, tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest
-) -> AsyncIterator[OpenStore]:
+async def place(engine: Engine) -> Place:
+    """Where the test's store is."""
+    return await engine.new_place()
+
+
+@pytest.fixture
+async def open_store(place: Place, clock: FakeClock) -> AsyncIterator[OpenStore]:
     """Opens the test's store once more, as another process would."""
-    url = ""
-    if engine == "postgres":
-        server: Cluster = request.getfixturevalue("cluster")
-        url = await server.new_database()
     async with AsyncExitStack() as stack:
 
         async def open_one() -> Store:
-            store: Store
-            if url:
-                store = await open_postgres(Target(url), clock=clock, migrates=False)
-            else:
-                path = tmp_path / "leadkeep.db"
-                store = await open_sqlite(path, clock=clock, busy_timeout_ms=5_000)
+            store = await place.open(clock)
             stack.push_async_callback(store.close)
             return store
 
@@ -66,6 +60,12 @@ async def open_store(
 async def store(open_store: OpenStore) -> Store:
     """An empty store."""
     return await open_store()
+
+
+@pytest.fixture
+def shell(place: Place) -> Shell:
+    """Runs SQL on the test's store past the program; see `Place.shell`."""
+    return place.shell
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from leadkeep.errors import UsageError
@@ -12,6 +12,7 @@ from leadkeep.settings.model import Settings
 if TYPE_CHECKING:
     from leadkeep.store.migrations import MigrationStatus
     from leadkeep.store.postgres.links import Target
+    from leadkeep.store.postgres.listening import Listener
 
 
 def database(settings: Settings) -> Target:
@@ -27,6 +28,17 @@ def database(settings: Settings) -> Target:
         lock_ms=its.busy_timeout_ms,
         prepares=its.prepared_statements,
     )
+
+
+def listener(settings: Settings, on_leads: Callable[[], None]) -> Listener | None:
+    """Who hears of other nodes' leads; None: the store is a file, or nothing can be heard."""
+    from leadkeep.store.postgres.listening import Listener
+
+    its = settings.store
+    url = its.listen_url or (its.url if its.prepared_statements else None)
+    if its.url is None or url is None:
+        return None
+    return Listener(database(settings)._replace(url=str(url)), on_leads)
 
 
 def migrate_database(settings: Settings) -> Sequence[MigrationStatus]:

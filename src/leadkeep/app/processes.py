@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from leadkeep.app.adopting import adopt_unrouted
+from leadkeep.app.database import listener
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     answers_at_once,
@@ -146,6 +147,8 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             if at_once is not None:
                 tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
+            if (others := listener(settings, delivery.wake)) is not None:
+                tasks.create_task(others.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
 

@@ -1,5 +1,6 @@
 """A person's own read-only statement, in a transaction that cannot write."""
 
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,14 @@ QUERY_SECONDS = 60.0
 _BEGIN = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {ms}; "
     "SET LOCAL lock_timeout = 5000"
+)
+
+
+_WRONG = (
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.DataError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.InvalidTransactionStateError,
 )
 
 
@@ -30,17 +39,26 @@ async def query(
         statement = await connection.prepare(sql)
         columns = [attribute.name for attribute in statement.get_attributes()]
         cursor = await statement.cursor(timeout=QUERY_SECONDS + 2)
-        rows = [tuple(record) for record in await cursor.fetch(limit)]
+        rows = [tuple(map(plain, record)) for record in await cursor.fetch(limit)]
     except asyncpg.QueryCanceledError as error:
         raise UsageError(f"the statement took longer than {QUERY_SECONDS:g} s") from error
     except asyncpg.ReadOnlySQLTransactionError as error:
         raise UsageError(
             "only reading is allowed here", hint="change leads with `leadkeep leads …`"
         ) from error
-    except (asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.FeatureNotSupportedError) as e:
+    except _WRONG as e:
         raise UsageError(f"the statement is wrong: {e}") from e
     finally:
         await connection.execute("ROLLBACK")
     if not columns:
         raise UsageError("only reading is allowed here")
     return columns, rows
+
+
+def plain(value: Any) -> Any:
+    """A value as SQLite would give it: number, text, bytes or nothing."""
+    if value is None or isinstance(value, int | float | str | bytes):
+        return value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

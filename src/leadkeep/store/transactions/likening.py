@@ -190,10 +190,11 @@ class _Persons:
 
     def _of_source(self, kind: str, value: str, source: str) -> tuple[int, str, int] | None:
         where: Bindings = {"value": value, "source": source}
-        found: list[tuple[Any, ...]]
-        found = self._session.rows(_LATEST_OF_SOURCE[kind], where)
-        received_at_ms, row = found[0]
-        return None if row is None else (row, source, received_at_ms)
+        found = self._session.row(_LATEST_OF_SOURCE[kind], where)
+        if found is None or found[1] is None:
+            return None
+        received_at_ms, row = found
+        return row, source, received_at_ms
 
 
 def _persons_of(lead: NewLead) -> Iterable[Contact]:

@@ -8,7 +8,7 @@ from leadkeep.clock import Clock
 from leadkeep.errors import UsageError
 from leadkeep.models import Decision
 from leadkeep.states import GRAPH, Status, Verb, statuses_for
-from leadkeep.store.engine.session import Bindings, Gate, Session, Value
+from leadkeep.store.engine.session import Bindings, Gate, Row, Session
 from leadkeep.store.transactions import deploying, ordering, steering
 from leadkeep.store.transactions.holding import term_columns
 from leadkeep.terms import Term
@@ -164,20 +164,24 @@ def _set_destination_state(
 
 def _spread(
     session: Session,
-    rows: Sequence[tuple[Value, ...]],
+    rows: Sequence[Row],
     destinations: Sequence[str],
     now_ms: int,
 ) -> None:
     """The delivery gets the first destination; each other one gets a delivery of its own."""
     first, *others = destinations
-    for delivery, lead, status, due_at_ms, hold_reason, part in rows:
-        session.change(
-            "give_destination", {"delivery": delivery, "destination": first, "now_ms": now_ms}
-        )
-        session.each(
-            "insert_delivery_of_part",
-            ((lead, name, status, due_at_ms, hold_reason, now_ms, now_ms, part) for name in others),
-        )
-        session.change("mark_routed", {"lead": lead})
-        assert isinstance(lead, int)
-        ordering.resolve_references(session, lead, lead)
+    session.each(
+        "give_destination",
+        ({"delivery": row[0], "destination": first, "now_ms": now_ms} for row in rows),
+    )
+    session.each(
+        "insert_delivery_of_part",
+        [
+            (lead, name, status, due_at_ms, hold_reason, now_ms, now_ms, part)
+            for _, lead, status, due_at_ms, hold_reason, part in rows
+            for name in others
+        ],
+    )
+    leads = sorted({row[1] for row in rows})
+    session.each("mark_routed", ({"lead": lead} for lead in leads))
+    ordering.resolve_references_of(session, leads)

@@ -7,7 +7,7 @@ it finds out which lead a reference means.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -64,8 +64,18 @@ def resolve_references(session: Session, first: int, last: int) -> None:
 
     A reference to nothing stays open: its lead waits no longer than its patience.
     """
-    if session.row("anybody_awaits_unknown") is None:
-        return
+    if session.row("anybody_awaits_unknown") is not None:
+        _resolve(session, first, last)
+
+
+def resolve_references_of(session: Session, leads: Iterable[int]) -> None:
+    """The same for leads here and there."""
+    if session.row("anybody_awaits_unknown") is not None:
+        for lead in leads:
+            _resolve(session, lead, lead)
+
+
+def _resolve(session: Session, first: int, last: int) -> None:
     for row in session.rows("unresolved_places", {"first": first, "last": last}):
         follower = _Follower(*row)
         meant = _leads_meant(session, follower)

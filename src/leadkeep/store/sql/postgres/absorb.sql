@@ -138,9 +138,13 @@ FOR UPDATE OF d;
 
 -- name: give_destination
 -- A delivery that had no destination gets one; its status stays.
-UPDATE deliveries SET destination = :destination, updated_at_ms = :now_ms
-WHERE id = :delivery AND destination IS NULL;
+UPDATE deliveries AS d SET destination = g.destination, updated_at_ms = g.now_ms
+FROM unnest(:delivery::bigint[], :destination::text[], :now_ms::bigint[])
+  AS g (delivery, destination, now_ms)
+WHERE d.id = g.delivery AND d.destination IS NULL;
 
 -- name: mark_routed
 -- A lead belongs to a destination now.
-UPDATE leads SET disposition = 'routed' WHERE id = :lead;
+UPDATE leads SET disposition = 'routed'
+WHERE lead_id = ANY (ARRAY(SELECT n.lead_id FROM unnest(:lead::bigint[]) AS g (lead)
+                           JOIN lead_numbers AS n ON n.lead = g.lead));

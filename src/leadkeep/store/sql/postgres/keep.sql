@@ -25,10 +25,6 @@ SELECT pg_advisory_xact_lock(:gate::integer, hashtext(:name));
 -- Wait until nobody is in there alone, and let nobody in alone.
 SELECT pg_advisory_xact_lock_shared(:gate::integer, hashtext(:name));
 
--- name: lock_deliveries
--- Nobody else moves these deliveries.
-SELECT id FROM deliveries WHERE id = ANY (ids_in(:deliveries::jsonb)) ORDER BY id FOR UPDATE;
-
 -- name: lock_deliveries_of_lead
 -- Nobody else moves the deliveries of this lead.
 SELECT id FROM deliveries WHERE lead = :lead ORDER BY id FOR UPDATE;

@@ -114,6 +114,20 @@ class Cluster:
             await admin.close()
         return self.url(name)
 
+    async def kill_sessions(self, url: str, *, saying: str = "") -> int:
+        """End other sessions of a database whose last statement has this in it; how many."""
+        admin = await asyncpg.connect(url)
+        try:
+            killed = await admin.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                "AND strpos(query, $1) > 0",
+                saying,
+            )
+        finally:
+            await admin.close()
+        return len(killed)
+
     def _run(self, program: str, *arguments: str) -> None:
         user, group = (self._user.pw_uid, self._user.pw_gid) if self._user else (None, None)
         done = subprocess.run(

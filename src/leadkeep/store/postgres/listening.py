@@ -6,6 +6,7 @@ in between, looks by itself after a while.
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import asyncpg
 import structlog
@@ -55,17 +56,25 @@ class Listener:
         finally:
             stopping.cancel()
 
-    async def _listen(self, stopping: "asyncio.Future[bool]") -> None:
+    async def _listen(self, stopping: asyncio.Future[Any]) -> None:
         """Until the connection is lost, which raises, or `stopping` is done."""
         connection = await self._target.connect()
+        lost = asyncio.Event()
+        losing = asyncio.ensure_future(lost.wait())
         try:
+            connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(CHANNEL, self._heard)
             self.listens.set()
             self._on_leads()  # who knows what came while nobody listened
             while not stopping.done():
-                await asyncio.wait([stopping], timeout=_PULSE_SECONDS)
+                await asyncio.wait(
+                    [stopping, losing],
+                    timeout=_PULSE_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
                 await connection.execute("SELECT 1", timeout=self._target.connect_seconds)
         finally:
+            losing.cancel()
             self.listens.clear()
             connection.terminate()
 

@@ -26,7 +26,6 @@ def problems_between(settings: Settings, wrong: set[str]) -> list[str]:
     """
     findings = (
         *_journal(settings),
-        *_store(settings),
         *_listeners(settings),
         *_tls_pair(settings),
         *_sources(settings),
@@ -73,14 +72,6 @@ def _journal(settings: Settings) -> Iterator[Finding]:
     folders = settings.journal_folders
     if len(set(folders)) != len(folders):
         yield ("journal.folders",), "journal.folders: names the same folder twice"
-
-
-def _store(settings: Settings) -> Iterator[Finding]:
-    if settings.store.url is not None and settings.store.path is not None:
-        yield (
-            ("store.url", "store.path"),
-            "store.path: a store is either the database of store.url or a file, not both",
-        )
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:

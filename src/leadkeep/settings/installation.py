@@ -146,7 +146,7 @@ class StoreSettings:
     )
     url: str | None = setting(
         None,
-        "A PostgreSQL database instead of the SQLite file, for several doors and workers.",
+        "A PostgreSQL database instead of the SQLite file at `path`, for several nodes.",
         kind="optional_database",
         secret=True,
         example='"postgresql://leadkeep@db.example/leadkeep"',

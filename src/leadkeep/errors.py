@@ -20,6 +20,7 @@
     │   └── MigrationFailed       the schema could not be brought up to date; nothing was changed
     ├── RecoveryError             a backup, a restore or a rebuild cannot be done, or not here
     │   └── BackupDamaged         a backup is not what was written, and must not be relied on
+    ├── AlertsUndelivered         a mail server did not take what people shall be told
     └── AlreadyRunning            another process does this job on this data folder
 
 Foreign errors (OSError, apsw.Error, …) are mapped to these at one boundary: the module that called
@@ -110,6 +111,10 @@ class RecoveryError(LeadkeepError):
 
 class BackupDamaged(RecoveryError):
     """A backup is not what was written: a file of it is missing, or its bytes have changed."""
+
+
+class AlertsUndelivered(LeadkeepError):
+    """A mail server did not take what people shall be told."""
 
 
 class AlreadyRunning(LeadkeepError):

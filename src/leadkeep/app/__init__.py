@@ -5,6 +5,7 @@ Imports inside functions are late on purpose: each process loads only what it ru
 no database, the door no HTTP client.
 """
 
+from leadkeep.app.alerting import send_trial_mail
 from leadkeep.app.commands import (
     QueueProgress,
     QueueRun,
@@ -53,6 +54,7 @@ __all__ = [
     "run_intake",
     "run_supervisor",
     "run_worker",
+    "send_trial_mail",
     "why_damaged",
     "why_lost",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from leadkeep.app.adopting import adopt_unrouted
+from leadkeep.app.alerting import make_alert_watch, tell_of_store
 from leadkeep.app.database import listener
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
@@ -110,9 +111,22 @@ def run_worker(settings: Settings, handover: Handover | None) -> int:
         uvloop.run(_worker(settings, handover))
     except* StoreError as errors:
         code = 1
-        for error in errors.exceptions:
-            log.error("the worker stops", error=str(error), hint=getattr(error, "hint", ""))
+        # Whatever uses the store may meet the same at the same moment: it stops once.
+        first, *others = {str(error): error for error in _leaves(errors)}.values()
+        log.error(
+            "the worker stops", error=str(first), hint=first.hint, besides=list(map(str, others))
+        )
+        asyncio.run(tell_of_store(settings, first))
     return code
+
+
+def _leaves(group: BaseExceptionGroup[StoreError]) -> Iterator[StoreError]:
+    """Each error of a group, however deep it lies."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _worker(settings: Settings, handover: Handover | None) -> None:
@@ -135,6 +149,12 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         absorber = make_absorber(settings, store, on_absorbed=partial(_wake, delivery, at_once))
         resources.callback(absorber.close)
         archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
+        alerts = make_alert_watch(
+            settings,
+            store,
+            damaged=absorber.troubles.details,
+            beside_door=handover is not None,
+        )
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
         if at_once is not None:
             await at_once.open()
@@ -149,6 +169,7 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             tasks.create_task(archivist.run(stop))
             if (others := listener(settings, delivery.wake)) is not None:
                 tasks.create_task(others.run(stop))
+            tasks.create_task(alerts.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from leadkeep.settings.alerts import AlertSettings
 from leadkeep.settings.destination import DestinationSettings
 from leadkeep.settings.installation import (
     IntakeSettings,
@@ -32,6 +33,7 @@ from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 __all__ = [
     "Address",
+    "AlertSettings",
     "AuthSettings",
     "BreakerSettings",
     "DestinationSettings",
@@ -86,6 +88,7 @@ class Settings:
     journal: JournalSettings = field(default_factory=JournalSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)

@@ -74,7 +74,7 @@ class Vendor:
         parted = self._several.read(record)
         if parted is WHOLE or not self._holds_tests:
             return parted
-        return Parted(tuple(map(_held_if_test, parted.parts)), parted.unparted)
+        return parted._replace(parts=tuple(map(_held_if_test, parted.parts)))
 
     def splits(self, parted: Parted) -> bool:
         """Whether each part is delivered by itself."""

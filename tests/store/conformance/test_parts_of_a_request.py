@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from leadkeep.errors import NotFound, UsageError
 from leadkeep.models import (
     Claim,
     Contact,
@@ -450,3 +451,45 @@ async def test_a_request_that_went_whole_before_it_was_split_leaves_its_parts_to
         (0, "crm", Status.COMPLETED),
         (1, "crm", Status.PENDING),
     ]
+
+
+async def test_one_lead_of_several_can_be_named_by_its_number_in_the_request(store: Store) -> None:
+    request, other = split(), a_lead()
+    await store.absorb(a_batch(request, other))
+    number = request.record.lead_number
+    lead_id = str(UUID(bytes=request.record.lead_id))
+    for ref in (f"{number}/2", f"{lead_id}/2", f"{lead_id.upper()}/2"):
+        (view,) = await store.find(Selection(refs=(ref,)), limit=10)
+        assert view.part == 2
+    both = Selection(refs=(f"{number}/2", f"{lead_id}/3", str(other.record.lead_number)))
+    assert sorted(view.part for view in await store.find(both, limit=10)) == [0, 2, 3]
+    whole = Selection(refs=(f"{number}/2", str(number)))
+    assert len(await store.find(whole, limit=10)) == 3
+
+    held = await store.apply(
+        Verb.HOLD, Selection(refs=(f"{number}/2",)), reason="look", actor="test"
+    )
+    assert held == 1
+    shown = await store.lead(f"{number}/2")
+    assert [one.contact for one in shown.parts] == [BO]
+    assert [(view.part, view.status) for view in shown.deliveries] == [(2, Status.HELD)]
+    assert {view.status for view in (await store.lead(f"{number}/3")).deliveries} == {
+        Status.PENDING
+    }
+
+
+@pytest.mark.parametrize("part", ["4", "0", "x", "-1", "9999999999"])
+async def test_a_lead_that_the_request_does_not_hold_is_an_error(store: Store, part: str) -> None:
+    request = split()
+    await store.absorb(a_batch(request))
+    error = NotFound if part == "4" else UsageError
+    with pytest.raises(error, match="lead"):
+        await store.lead(f"{request.record.lead_number}/{part}")
+
+
+async def test_a_lead_that_is_not_delivered_by_itself_has_no_delivery_to_name(store: Store) -> None:
+    request = together()
+    await store.absorb(a_batch(request))
+    ref = f"{request.record.lead_number}/2"
+    assert await store.find(Selection(refs=(ref,)), limit=10) == []
+    assert [one.contact for one in (await store.lead(ref)).parts] == [BO]

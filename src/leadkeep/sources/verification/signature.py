@@ -135,9 +135,8 @@ class Signature:
             timestamp = _first(evidence.header(settings.timestamp_header))
         elif settings.timestamp_field:
             timestamp = (evidence.field(settings.timestamp_field) or "").encode("utf-8", "replace")
-        return Found(
-            tuple(signatures), Stamp(timestamp, _first(evidence.header(settings.id_header)))
-        )
+        message_id = _first(evidence.header(settings.id_header)) if settings.id_header else b""
+        return Found(tuple(signatures), Stamp(timestamp, message_id))
 
     def _fault_of_time(self, evidence: Evidence, stamp: Stamp) -> str:
         settings = self._settings

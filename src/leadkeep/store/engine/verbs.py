@@ -3,7 +3,7 @@
 What a transaction does is in `store.transactions`, in the modules named after it: absorbing,
 delivering, operating, looking. The verbs stand where their callers are: `sight` looks, `dispatch`
 is the worker's, `desk` a person's, `helm` steers, `slipway` is a deployment's, `redirect` leads
-elsewhere than planned, `urgent` is for what is asked at once.
+elsewhere than planned, `urgent` is for what is asked at once, `bell` for alerts.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from functools import partial
 from uuid import UUID
 
 from leadkeep.models import Replayed, Standing
+from leadkeep.store.engine.bell import Bell
 from leadkeep.store.engine.desk import Desk
 from leadkeep.store.engine.dispatch import Dispatch
 from leadkeep.store.engine.hand import distinct
@@ -23,7 +24,7 @@ from leadkeep.store.transactions import keeping, operating, recovering
 _CHUNKS_PER_ADOPTION = 4
 
 
-class CommonVerbs(Dispatch, Desk, Helm, Slipway, Redirect, Urgent):
+class CommonVerbs(Dispatch, Desk, Helm, Slipway, Redirect, Urgent, Bell):
     """A store but for what only its engine can do."""
 
     async def adopt_unrouted(self, destinations: Sequence[str]) -> int:

@@ -66,7 +66,7 @@ SQL = {
         "postgres",
         [
             *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"),
-            *("likeness", "steer", "deploy", "redirect", "live", "order", "parts"),
+            *("likeness", "steer", "deploy", "redirect", "live", "order", "parts", "alert"),
         ],
     ).items()
 }

@@ -239,5 +239,6 @@ def _move(outcome: Outcome, now_ms: int) -> Bindings:
         "started_at_ms": outcome.started_at_ms,
         "processed_at_ms": now_ms if outcome.status is Status.COMPLETED else None,
         "error_message": outcome.error_message,
+        "to_mend": outcome.needs_mending,
         "now_ms": now_ms,
     }

@@ -26,7 +26,7 @@ from leadkeep.store.transactions.deploying import switched_urls
 from leadkeep.store.transactions.holding import FREE, shown_holds
 from leadkeep.store.transactions.ordering import with_order
 from leadkeep.store.transactions.parting import parts_of, why_unparted
-from leadkeep.store.transactions.selecting import END, Picker, is_lead_id, place_of
+from leadkeep.store.transactions.selecting import END, Picker, place_of, ref_of
 
 _WAITING = (Status.PENDING, Status.PROCESSING)
 
@@ -107,12 +107,12 @@ def lead(session: Session, ref: str) -> LeadView:
 
     Raises:
         NotFound: no lead has this id or number.
-        UsageError: it is neither an id nor a number.
+        UsageError: it is neither an id nor a number, nor one lead of several.
     """
-    by_id = is_lead_id(ref)
+    named = ref_of(ref)
     row = session.row(
-        "lead_by_id" if by_id else "lead_by_number",
-        {"ref": ref.lower() if by_id else int(ref)},
+        "lead_by_id" if named.is_id else "lead_by_number",
+        {"ref": named.lead if named.is_id else int(named.lead)},
     )
     if row is None:
         raise NotFound(
@@ -122,6 +122,19 @@ def lead(session: Session, ref: str) -> LeadView:
     found = session.rows("deliveries_of_lead", {"lead": row[0]})
     deliveries = [delivery for (delivery,) in found]
     views = delivery_views(session, deliveries)[::-1]
+    parts = parts_of(session, row[0])
+    contact = Contact(*row[15:19])
+    facts = NO_FACTS if row[21] is None else msgspec.json.decode(row[21], type=Facts)
+    if named.part is not None:
+        parts = tuple(part for part in parts if part.part == named.part)
+        views = [view for view in views if view.part == named.part]
+        deliveries = [view.delivery_id for view in views]
+        if not parts:
+            raise NotFound(
+                f"the request {named.lead} holds no lead {named.part}",
+                hint=f"`leadkeep leads show {named.lead}` lists those that it holds",
+            )
+        contact, facts = parts[0].contact, parts[0].facts
     return LeadView(
         lead_id=row[1],
         lead_number=row[2],
@@ -137,15 +150,15 @@ def lead(session: Session, ref: str) -> LeadView:
         body=row[12],
         payload_text=row[13],
         answer_status=row[14],
-        contact=Contact(*row[15:19]),
-        facts=NO_FACTS if row[21] is None else msgspec.json.decode(row[21], type=Facts),
+        contact=contact,
+        facts=facts,
         certificate_expires_at_ms=row[22],
         same_delivery_as=row[23],
         same_person_as=row[24],
         position=Position(UUID(row[19]), row[20]),
         deliveries=tuple(views),
         attempts={delivery: _attempts(session, delivery) for delivery in deliveries},
-        parts=parts_of(session, row[0]),
+        parts=parts,
         unparted=why_unparted(session, row[0]),
     )
 

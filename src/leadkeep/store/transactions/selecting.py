@@ -7,6 +7,7 @@ ten million rows.
 import json
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,7 @@ from leadkeep.store.engine.session import Bindings, Session
 
 _LEAD_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LEAD_NUMBER = re.compile(r"[1-9][0-9]{12}")
+_PART = re.compile(r"[1-9][0-9]{0,8}")
 _BEYOND = 2**63 - 1
 
 
@@ -47,6 +49,36 @@ def is_lead_id(ref: str) -> bool:
     )
 
 
+class Ref(NamedTuple):
+    """What a person has named."""
+
+    lead: str
+    """A lead id in small letters, or a lead number."""
+    part: int | None
+    """Which lead of a request with several; None: the request, with all of them."""
+
+    @property
+    def is_id(self) -> bool:
+        """By its id, not by its number."""
+        return "-" in self.lead
+
+
+def ref_of(text: str) -> Ref:
+    """What a text names: `1795470000001`, a lead id, or one lead of several as `1795470000001/3`.
+
+    Raises:
+        UsageError: it names nothing.
+    """
+    lead, _, part = text.partition("/")
+    if part and not _PART.fullmatch(part):
+        raise UsageError(
+            f"{text[:60]!r}: behind the / stands which lead of the request is meant, from 1",
+            hint="`leadkeep leads show` lists the leads of a request",
+        )
+    by_id = is_lead_id(lead)
+    return Ref(lead.lower() if by_id else lead, int(part) if part else None)
+
+
 class Picker:
     """Finds the deliveries of one selection, page by page.
 
@@ -60,8 +92,9 @@ class Picker:
         self, session: Session, selection: Selection, *, routed_only: bool = False
     ) -> None:
         self._by_refs = bool(selection.refs)
-        ids = [ref.lower() for ref in selection.refs if is_lead_id(ref)]
-        numbers = [int(ref) for ref in selection.refs if not is_lead_id(ref)]
+        refs = [ref_of(ref) for ref in selection.refs]
+        parts = [f"{ref.lead}/{ref.part}" for ref in refs if ref.part is not None]
+        whole = [ref.lead for ref in refs if ref.part is None]
         since, before = selection.received_from_ms, selection.received_before_ms
         window: Bindings = {
             "received_from_ms": since or 0,
@@ -74,8 +107,10 @@ class Picker:
         self._conditions: Bindings = {
             **window,
             "first_lead": first,
-            "lead_ids": json.dumps(ids),
-            "lead_numbers": json.dumps(numbers),
+            "lead_ids": json.dumps([ref.lead for ref in refs if ref.is_id]),
+            "lead_numbers": json.dumps([int(ref.lead) for ref in refs if not ref.is_id]),
+            "parts": json.dumps(parts) if parts else None,
+            "whole": json.dumps(whole),
             "routed_only": routed_only,
             "held_because": selection.held_because,
             "certificate_before_ms": selection.certificate_before_ms,

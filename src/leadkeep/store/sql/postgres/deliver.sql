@@ -74,13 +74,14 @@ SET status = o.status,
     processed_at_ms = o.processed_at_ms,
     error_message = o.error_message,
     hold_reason = '',
+    to_mend = o.to_mend,
     lease_boot_id = NULL, lease_until_boot_ms = NULL, lease_owner = NULL,
     updated_at_ms = o.now_ms
 FROM unnest(:delivery::bigint[], :fence::bigint[], :status::text[], :next_attempt_at_ms::bigint[],
             :started_at_ms::bigint[], :processed_at_ms::bigint[], :error_message::text[],
-            :now_ms::bigint[])
+            :to_mend::boolean[], :now_ms::bigint[])
   AS o (delivery, fence, status, next_attempt_at_ms, started_at_ms, processed_at_ms,
-        error_message, now_ms)
+        error_message, to_mend, now_ms)
 WHERE d.id = o.delivery AND d.fence = o.fence
   AND (d.status = 'processing'
        OR (o.status = 'completed' AND d.status IN ('pending', 'failed', 'held')));

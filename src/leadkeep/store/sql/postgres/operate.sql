@@ -4,6 +4,11 @@ SELECT d.lead, d.id
 FROM leads AS l JOIN deliveries AS d ON d.lead = l.id
 WHERE l.lead_id = ANY (uuids_in(:lead_ids::jsonb) || ARRAY(
     SELECT lead_id FROM lead_numbers WHERE lead_number = ANY (ids_in(:lead_numbers::jsonb))))
+  AND (:parts::jsonb IS NULL
+       OR l.lead_id || '/' || d.part = ANY (texts_in(:parts::jsonb))
+       OR l.lead_number || '/' || d.part = ANY (texts_in(:parts::jsonb))
+       OR l.lead_id::text = ANY (texts_in(:whole::jsonb))
+       OR l.lead_number::text = ANY (texts_in(:whole::jsonb)))
   AND d.lead BETWEEN :first_lead::bigint AND :last_lead::bigint
   AND (d.lead < :after_lead::bigint OR d.id < :after_id::bigint)
   AND (:status::text IS NULL OR d.status = :status::text)

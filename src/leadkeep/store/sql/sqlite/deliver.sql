@@ -54,6 +54,7 @@ SET status = :status,
     processed_at_ms = :processed_at_ms,
     error_message = :error_message,
     hold_reason = '',
+    to_mend = :to_mend,
     lease_boot_id = NULL, lease_until_boot_ms = NULL, lease_owner = NULL,
     updated_at_ms = :now_ms
 WHERE id = :delivery AND fence = :fence

@@ -78,9 +78,7 @@ def test_a_node_that_dies_leaves_its_claims_to_another(
         other.start()
         for number in range(1, 21):
             post(one if number % 2 else other, number)
-        wait_until(
-            "both have absorbed", lambda: sum(other.status()[1]["counts"].values()) == 20
-        )
+        wait_until("both have absorbed", lambda: sum(other.status()[1]["counts"].values()) == 20)
         one.abandon()
         brain.status = 200
         wait_until("the other delivers all", lambda: all_of(brain, range(1, 21)))

@@ -10,7 +10,9 @@ from leadkeep.store.migrations import Migration, migrations_of
 from leadkeep.store.postgres.links import Target
 from leadkeep.store.postgres.migrations import known_migrations, migrate, migration_status
 from leadkeep.store.postgres.opening import open_postgres
+from tests.fakes.clock import FakeClock
 from tests.fakes.postgres import Cluster
+from tests.store.builders import a_batch, a_lead
 from tests.store.processes import run_together
 
 A_STEP = Migration(9_001, "a_step", "CREATE TABLE one_more (id bigint)")
@@ -48,6 +50,22 @@ async def test_a_schema_of_a_newer_program_is_refused(empty: Target) -> None:
     await migrate(empty, migrations=(*known_migrations(), A_STEP))
     with pytest.raises(StoreUnsafe, match="newer"):
         await open_postgres(empty)
+
+
+async def test_the_program_before_goes_on_with_a_schema_that_it_can_use(
+    empty: Target, clock: FakeClock
+) -> None:
+    await migrate(empty)
+    last = known_migrations()[-1].number
+    usable = Migration(9_001, "a_step", f"-- Usable by programs since migration {last}.\nSELECT 1")
+    await migrate(empty, migrations=(*known_migrations(), usable))
+    store = await open_postgres(empty, clock=clock)
+    try:
+        assert (await store.absorb(a_batch(a_lead()))).absorbed == 1
+    finally:
+        await store.close()
+    with pytest.raises(StoreUnsafe, match="newer"):
+        await migrate(empty, migrations=(Migration(1, "long_ago", "SELECT 1"),))
 
 
 async def test_a_migration_that_was_changed_since_is_refused(empty: Target) -> None:

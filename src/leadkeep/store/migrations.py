@@ -9,6 +9,7 @@ import msgspec
 
 from leadkeep.errors import StoreUnsafe
 
+_USABLE = re.compile(r"^-- Usable by programs since migration (\d+)\.$", re.MULTILINE)
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
@@ -18,6 +19,15 @@ class Migration(msgspec.Struct, frozen=True):
     number: int
     name: str
     sql: str
+
+    @property
+    def usable_since(self) -> int:
+        """The number of the last migration that a program must know to use what this one made.
+
+        Its own, unless its file says `-- Usable by programs since migration N.`
+        """
+        said = _USABLE.search(self.sql)
+        return int(said[1]) if said else self.number
 
     @property
     def checksum(self) -> str:

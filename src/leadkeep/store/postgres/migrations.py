@@ -1,6 +1,8 @@
 """Numbered migrations on PostgreSQL: each runs once, in one transaction with the note that it ran.
 
 Several nodes may start at once: each takes an advisory lock before it looks what is left to do.
+While they are upgraded one after the other, the older program goes on with the newer schema where
+the migration says that it can.
 """
 
 import asyncpg
@@ -20,13 +22,16 @@ _LOCK_MS = 600_000
 _HAS_MIGRATIONS = "SELECT to_regclass('schema_migrations') IS NOT NULL"
 _TABLES = "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema()"
 _CREATE = """CREATE TABLE schema_migrations (
-  number     integer     PRIMARY KEY,
-  name       text        NOT NULL,
-  checksum   text        NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now()
+  number       integer     PRIMARY KEY,
+  name         text        NOT NULL,
+  checksum     text        NOT NULL,
+  usable_since integer     NOT NULL,
+  applied_at   timestamptz NOT NULL DEFAULT now()
 )"""
-_APPLIED = "SELECT number, name, checksum FROM schema_migrations ORDER BY number"
-_NOTE = "INSERT INTO schema_migrations (number, name, checksum) VALUES ($1, $2, $3)"
+_APPLIED = "SELECT number, name, checksum, usable_since FROM schema_migrations ORDER BY number"
+_NOTE = (
+    "INSERT INTO schema_migrations (number, name, checksum, usable_since) VALUES ($1, $2, $3, $4)"
+)
 
 
 def known_migrations() -> tuple[Migration, ...]:
@@ -126,7 +131,10 @@ async def _left(connection: asyncpg.Connection, known: tuple[Migration, ...]) ->
             )
         return list(known)
     rows = await connection.fetch(_APPLIED)
-    return left_to_do(known, [(row[0], row[1], row[2]) for row in rows])
+    last = max(migration.number for migration in known)
+    numbers = {migration.number for migration in known}
+    concerning = [row for row in rows if row[0] in numbers or row[3] > last]
+    return left_to_do(known, [(row[0], row[1], row[2]) for row in concerning])
 
 
 async def _run(connection: asyncpg.Connection, migration: Migration) -> None:
@@ -139,4 +147,5 @@ async def _run(connection: asyncpg.Connection, migration: Migration) -> None:
             f"migration {migration.number}, {migration.name}, failed: {error}",
             hint="nothing was changed; the program before goes on with this store",
         ) from error
-    await connection.execute(_NOTE, migration.number, migration.name, migration.checksum)
+    note = (migration.number, migration.name, migration.checksum, migration.usable_since)
+    await connection.execute(_NOTE, *note)

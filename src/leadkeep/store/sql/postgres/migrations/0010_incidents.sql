@@ -1,5 +1,6 @@
 -- Incidents that people are told of, what waits to be told, and leads that are refused as they are.
 -- Runs in one transaction.
+-- Usable by programs since migration 9.
 
 -- Its last try was refused for itself: it is tried again, but somebody must mend something first.
 ALTER TABLE deliveries ADD COLUMN to_mend boolean NOT NULL DEFAULT false;

@@ -77,11 +77,15 @@ def kin_of(
         return [_NOBODY] * len(leads)
     originals = _Originals(connection, leads.values())
     persons = _Persons(connection, leads.values())
-    kin = []
-    for row, (lead, number) in enumerate(zip(leads.values(), numbers, strict=True), first):
-        original, replayed = originals.of(lead, row, number)
-        kin.append(Kin(original, persons.latest(lead, row), replayed))
-    return kin
+    repeated = [
+        originals.of(lead, row, number)
+        for row, (lead, number) in enumerate(zip(leads.values(), numbers, strict=True), first)
+    ]
+    latest = [persons.latest(lead, row) for row, lead in enumerate(leads.values(), first)]
+    return [
+        _NOBODY if original is None and person is None else Kin(original, person, replayed)
+        for (original, replayed), person in zip(repeated, latest, strict=True)
+    ]
 
 
 class _Originals:

@@ -12,7 +12,8 @@
     │   └── JournalDamaged        bytes that were acknowledged can no longer be read
     ├── StoreError
     │   ├── StoreUnavailable      the store cannot be reached or written now; it may be later
-    │   │   └── StoreFull         its disk has no room; nothing is wrong with what is on it
+    │   │   ├── StoreFull         its disk has no room; nothing is wrong with what is on it
+    │   │   └── StoreUncertain    lost while it committed: the change may have been made
     │   ├── StoreUnsafe           the store must not be used as it is (unsafe library, poisoned)
     │   │   └── StoreDamaged      its file is not whole: only a rebuild helps
     │   ├── RecordRefused         a constraint refuses these leads; the batch must be bisected
@@ -78,6 +79,14 @@ class StoreUnavailable(StoreError):
 
 class StoreFull(StoreUnavailable):
     """The store's disk has no room: nothing was changed, and it goes on once there is some."""
+
+
+class StoreUncertain(StoreUnavailable):
+    """The store was lost while it committed: the change was made, or not; it may be repeated.
+
+    Every verb can be: what has been absorbed, recorded or decided is not so a second time, and a
+    claim that nobody knows of ends with its lease.
+    """
 
 
 class StoreUnsafe(StoreError):

@@ -26,7 +26,13 @@ from leadkeep.app.parts import (
     room_watch,
     wall_time,
 )
-from leadkeep.app.store import existing_store, make_data_folder, open_store, refuse_if_lost
+from leadkeep.app.store import (
+    existing_store,
+    has_store,
+    make_data_folder,
+    open_store,
+    refuse_if_lost,
+)
 from leadkeep.clock import SystemClock
 from leadkeep.models import Rerouted, Selection
 from leadkeep.settings.model import Settings
@@ -236,7 +242,7 @@ async def reroute(
     from leadkeep.sources.routing import Router
 
     router = Router.of(settings)
-    if not settings.store_path.exists():
+    if not has_store(settings):
         return Rerouted()
     async with open_store(settings) as store:
         return await Rerouter(store, router, actor=actor).reroute(selection, dry_run=dry_run)

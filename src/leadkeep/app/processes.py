@@ -14,6 +14,7 @@ import structlog
 
 from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.alerting import make_alert_watch, tell_of_store
+from leadkeep.app.database import listener
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     answers_at_once,
@@ -166,6 +167,8 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             if at_once is not None:
                 tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
+            if (others := listener(settings, delivery.wake)) is not None:
+                tasks.create_task(others.run(stop))
             tasks.create_task(alerts.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
@@ -190,7 +193,9 @@ async def _opened_store(
             opening = open_store(settings, recover=True, on_full=room.met_full)
             try:
                 return await resources.enter_async_context(opening)
-            except StoreFull as error:
+            except StoreUnavailable as error:
+                if settings.store.url is None and not isinstance(error, StoreFull):
+                    raise  # a file that cannot be opened is not going to be mended by waiting
                 log.error(
                     "the store cannot be opened yet; leads wait in the journal",
                     error=str(error),

@@ -144,10 +144,10 @@ def _somebody_is_there() -> bool:
 
 
 async def _decide(settings: Settings, wish: _Wish, ask: Callable[[Verb, int], None] | None) -> int:
-    from leadkeep.app import open_store
+    from leadkeep.app import has_store, open_store
 
     refs = wish.selection.refs
-    if not settings.store_path.exists():
+    if not has_store(settings):
         if refs:
             raise NotFound(f"no lead has the id or number {refs[0]}")
         return 0

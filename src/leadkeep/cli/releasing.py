@@ -90,9 +90,9 @@ def _known(settings: Settings, destinations: Sequence[str]) -> Sequence[str]:
 async def _release(
     settings: Settings, meant: Selection, destinations: Sequence[str], *, dry_run: bool
 ) -> int:
-    from leadkeep.app import open_store
+    from leadkeep.app import has_store, open_store
 
-    if not settings.store_path.exists():
+    if not has_store(settings):
         return 0
     waiting = msgspec.structs.replace(meant, statuses=(Status.HELD,), destinations=("",))
     async with open_store(settings) as store:

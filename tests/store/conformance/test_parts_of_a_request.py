@@ -1,11 +1,9 @@
 """Several leads in one request: one lead in every count, delivered together or part by part."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import apsw
 import pytest
 
 from leadkeep.errors import NotFound, UsageError
@@ -30,6 +28,8 @@ from leadkeep.store.asked import LiveAsk
 from leadkeep.store.base import Store
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead, a_record, an_outcome, an_unrouted_lead
+from tests.store.conftest import Shell
+from tests.store.engines import Engine, Refused
 
 EVERYTHING = Selection(everything=True)
 ADA = Contact("Ada Example", "+16145550142", "ada@example.test", "1")
@@ -162,30 +162,27 @@ async def test_the_same_request_of_a_second_journal_brings_nothing_twice(store: 
     assert len(await standings(store)) == 3
 
 
-async def test_a_part_never_changes_until_its_lead_is_erased(store: Store, database: Path) -> None:
+async def test_a_part_never_changes_until_its_lead_is_erased(store: Store, shell: Shell) -> None:
     await store.absorb(a_batch(split()))
-    shell = apsw.Connection(str(database))
-    with pytest.raises(apsw.ConstraintError, match="never changes"):
-        shell.execute("UPDATE lead_parts SET name = 'x'")
-    shell.execute("UPDATE leads SET disposition = 'erased'")
-    shell.close()
+    with pytest.raises(Refused, match="never changes"):
+        await shell("UPDATE lead_parts SET name = 'x'")
+    await shell("UPDATE leads SET disposition = 'erased'")
     sql = "SELECT DISTINCT name, phone, email, vendor_lead_id, facts, body FROM lead_parts"
     assert await rows(store, sql) == [("", "", "", "", None, b"")]
 
 
 @pytest.mark.parametrize("table", ["deliveries", "lead_parts"])
 async def test_a_part_that_nobody_would_get_is_a_flaw(
-    store: Store, database: Path, table: str
+    store: Store, shell: Shell, engine: Engine, table: str
 ) -> None:
     await store.absorb(a_batch(split()))
     await store.apply(Verb.CANCEL, EVERYTHING, reason="", actor="test")
-    shell = apsw.Connection(str(database))
     if table == "lead_parts":
-        with pytest.raises(apsw.ConstraintError, match="never deleted before"):
-            shell.execute("DELETE FROM lead_parts WHERE part = 2")
-        shell.execute("DROP TRIGGER refuse_to_drop_a_part_with_deliveries")
-    shell.execute(f"DELETE FROM {table} WHERE part = 2")
-    shell.close()
+        with pytest.raises(Refused, match="never deleted before"):
+            await shell("DELETE FROM lead_parts WHERE part = 2")
+        where = " ON lead_parts" if engine.name == "postgres" else ""
+        await shell(f"DROP TRIGGER refuse_to_drop_a_part_with_deliveries{where}")
+    await shell(f"DELETE FROM {table} WHERE part = 2")
     (flaw,) = await store.flaws()
     assert "part" in flaw
     await store.apply(Verb.RETRY, EVERYTHING, reason="", actor="test")

@@ -489,6 +489,7 @@ def test_what_runs_for_each_lead_builds_no_table_of_its_own(database: Path, stat
         ("leads_by_segment", "leads USING INDEX leads_for_the_ledger"),
         ("leads_of_segment", "leads_for_the_ledger (segment=?)"),
         ("leads_of_groups", "leads_for_the_ledger (segment=?)"),
+        ("absorbed_leads", "leads_for_the_ledger (segment=?)"),
         ("leads_set_aside", "leads_set_aside (disposition=?)"),
         ("leads_by_urgency", "deliveries_by_status (status=?)"),
         ("leads_by_urgency", "deliveries_by_status (status=? AND lead=?)"),

@@ -26,6 +26,7 @@ class Lookout:
         rooms: looks at the disks; called in a thread.
         damaged: segments with acknowledged bytes that cannot be read, by id, as this process has
             met them: `Troubles.details`.
+        node: what this machine is called.
         door: where the door of this machine tells of itself; None: there is none here.
     """
 
@@ -37,12 +38,14 @@ class Lookout:
         rooms: Callable[[], Rooms],
         damaged: Callable[[], Mapping[str, object]],
         door: Address | None,
+        node: str = "",
     ) -> None:
         self._store = store
         self._clock = clock
         self._rooms = rooms
         self._damaged = damaged
         self._door = door
+        self._node = node
         self._door_heard_ms = clock.boottime_ms()
 
     async def look(self) -> Signs:
@@ -57,6 +60,7 @@ class Lookout:
         refused = tuple(await self._store.refused())
         return Signs(
             now_ms=now_ms,
+            node=self._node,
             destinations=views,
             circuits=circuits,
             refused=refused,

@@ -206,9 +206,9 @@ def _storage(signs: Signs, _limits: Limits) -> Iterator[Problem]:
 def _no_room(signs: Signs, folder: str, measured: str) -> Problem:
     return Problem(
         kind="storage",
-        subject=folder,
+        subject=_here(signs, folder),
         urgent=True,
-        what=f"the disk of {folder} is nearly full",
+        what=f"the disk of {_here(signs, folder)} is nearly full",
         safe="What was taken, yes. Once it is full, new leads are answered 503.",
         since_ms=signs.now_ms,
         measured=measured,
@@ -227,11 +227,12 @@ def _journals(signs: Signs, limits: Limits) -> Iterator[Problem]:
     for journal in away:
         yield Problem(
             kind="journal",
-            subject=journal.journal,
+            subject=_here(signs, journal.journal),
             urgent=none_left,
-            what="no journal can be written: leads are answered 503"
+            what=f"{_here(signs, 'no journal')} can be written: leads are answered 503"
             if none_left
-            else f"the journal {journal.journal} cannot be written: leads go to another",
+            else f"the journal {_here(signs, journal.journal)} cannot be written: leads go to "
+            "another",
             safe="No: a vendor who does not try again loses what it sends now."
             if none_left
             else "Yes: the door writes them to the next journal before it answers.",
@@ -246,9 +247,9 @@ def _journals(signs: Signs, limits: Limits) -> Iterator[Problem]:
 def _silent(signs: Signs, door: DoorSign, limits: Limits) -> Problem:
     return Problem(
         kind="door",
-        subject="",
+        subject=signs.node,
         urgent=True,
-        what="the door does not answer: vendors may be refused",
+        what=f"{_here(signs, 'the door')} does not answer: vendors may be refused",
         safe="What was taken, yes. What vendors send now may not be taken.",
         since_ms=signs.now_ms - door.silent_for_ms,
         measured=f"silent for {duration(door.silent_for_ms / 1_000)}",
@@ -284,6 +285,11 @@ RULES: tuple[Rule, ...] = (
     _held,
 )
 """In the order in which their problems are told."""
+
+
+def _here(signs: Signs, what: str) -> str:
+    """A part of this machine, by which of several it is told."""
+    return f"{what} on {signs.node}" if signs.node else what
 
 
 def _is_down(signs: Signs, view: DestinationView, limits: Limits) -> bool:

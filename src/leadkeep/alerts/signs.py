@@ -45,6 +45,9 @@ class Signs(msgspec.Struct, frozen=True):
     """All of one moment."""
 
     now_ms: int
+    node: str = ""
+    """The machine that looks: disks, journals and the door are its own, of several that may share a
+    store."""
     destinations: tuple[DestinationView, ...] = ()
     circuits: dict[str, Circuit] = {}
     refused: tuple[Refused, ...] = ()

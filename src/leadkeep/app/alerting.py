@@ -61,7 +61,14 @@ def make_alert_watch(
         )
     return AlertWatch(
         store,
-        Lookout(store, clock=clock, rooms=partial(look, settings), damaged=damaged, door=asked),
+        Lookout(
+            store,
+            clock=clock,
+            rooms=partial(look, settings),
+            damaged=damaged,
+            door=asked,
+            node=socket.gethostname(),
+        ),
         limits=Limits(
             late_ms=chosen.late_minutes * 60_000,
             down_ms=chosen.down_minutes * 60_000,

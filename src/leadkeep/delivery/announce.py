@@ -119,5 +119,5 @@ def _line(claim: Claim, outcome: Outcome, recorded: Recorded) -> OutcomeLine:
         destination=claim.destination,
         status=recorded.status,
         attempt=outcome.attempt,
-        at_ms=outcome.started_at_ms + outcome.duration_ms,
+        at_ms=recorded.at_ms,
     )

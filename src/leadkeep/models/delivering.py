@@ -92,6 +92,9 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     """The lease was no longer ours: the attempt is recorded."""
     status: Status
     """The delivery's status afterwards."""
+    at_ms: int
+    """When it was recorded, by the store's own time: what it notes as `processed_at`, if the
+    outcome completed the delivery."""
 
 
 class SetAside(msgspec.Struct, frozen=True, gc=False):

@@ -1,7 +1,8 @@
 """One segment of the ledger settled: what its bytes hold against what the store has of it.
 
-Counts are compared first; only where they differ is each lead looked up. Invariant: for each day
-and source, leads + unknown = stored + waiting + missing.
+Counts are compared first; only where they differ, or where the store has read further than can be
+read now, is each lead looked up. Invariant: for each day and source, leads + unknown = stored +
+waiting + missing.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ import msgspec
 
 from leadkeep.errors import JournalError
 from leadkeep.journal.base import Damage
-from leadkeep.recovery.examining import Examined, StoredLeads, examine
+from leadkeep.recovery.examining import Examined, StoredLeads, absent_from, examine
 from leadkeep.recovery.journals import Account
 from leadkeep.recovery.tally import (
     Key,
@@ -23,7 +24,7 @@ from leadkeep.recovery.tally import (
     leads_by_cell,
     rows_of,
 )
-from leadkeep.store.census import Cell
+from leadkeep.store.census import AbsorbedLead, Cell
 
 NAMED_MOST = 20
 """So many ids of missing leads are told."""
@@ -48,6 +49,13 @@ class Settled(msgspec.Struct):
     """Places whose leads are not in the store either."""
     restored: list[Damage] = []
     """Places that were absorbed before they were damaged."""
+    copies: set[bytes] = msgspec.field(default_factory=set)
+    """Leads that stand in it and are stored under another segment."""
+    absent: list[AbsorbedLead] = []
+    """Leads that are stored under it and whose bytes it has lost; `unknown` until a copy of theirs
+    is found elsewhere."""
+    taken_over: int = 0
+    """How many of them have one."""
 
 
 class Settling:
@@ -88,6 +96,7 @@ class Settling:
         leads = tally.leads()
         leads.update(self._moved.get(account.segment, {}))
         settled = Settled(account, list(tally.rows), leads, waiting)
+        settled.copies = {lead_id for _, _, lead_id in tally.copies()}
         await self._judge_damage(settled, tally.damage)
         _compare(settled, stored)
         if settled.missing and account.entries is not None:
@@ -102,16 +111,20 @@ class Settling:
         """
         stored = Counter(self._stored.get(account.segment, {}))
         records, leads = count.absorbed.records, count.absorbed.leads()
+        absent = await absent_from(
+            account.segment, count.absorbed, account.position or 0, self._store
+        )
         examined: Examined | None = None
-        if leads != stored and account.entries is not None:
+        if (absent or leads != stored) and account.entries is not None:
             examined = await examine(
                 account.entries, account.segment, account.position, self._store
             )
             records = records - examined.not_counted()
             leads = leads_by_cell(records)
-        waiting_records, already = await self._waiting(account.segment, count)
+        waiting_records, already, copies = await self._waiting(account.segment, count)
         waiting = leads_by_cell(waiting_records)
         settled = Settled(account, rows_of(records + waiting_records, ()), leads, waiting)
+        settled.absent, settled.copies = absent, copies
         await self._judge_damage(settled, [*count.absorbed.damage, *count.waiting.damage])
         # Taken in ahead of the segment's position: in the store, so they do not wait.
         ahead = (stored - leads) & already
@@ -120,29 +133,34 @@ class Settling:
         leads.update(waiting)
         _compare(settled, stored)
         if examined is not None:
+            settled.copies.update(examined.copies)
             settled.missing_ids = tuple(examined.missing)[:NAMED_MOST]
         return settled
 
     async def _waiting(
         self, segment: UUID, count: SegmentCount
-    ) -> tuple[Counter[Key], Counter[Cell]]:
-        """Records that are not absorbed, each lead once, and those whose leads are stored already.
+    ) -> tuple[Counter[Key], Counter[Cell], set[bytes]]:
+        """Records that are not absorbed, each lead once; those whose leads are stored already; and
+        leads that are stored under another segment.
 
         The store may have absorbed them since it was counted, or ahead of its position (when it
         refused a batch and takes it in parts).
         """
         records = +count.waiting.records
         already: Counter[Cell] = Counter()
+        copies = set()
         owners = await self._store.whereabouts(list(count.waiting_leads))
         for lead_id, key in count.waiting_leads.items():
             owner = owners.get(lead_id)
             if owner == segment:
                 already[cell_of(key)] += 1
+            elif owner is not None:
+                copies.add(lead_id)
             if owner not in {None, segment} or lead_id in self._seen:
                 records[key] -= 1
             else:
                 self._seen.add(lead_id)
-        return +records, already
+        return +records, already, copies
 
     async def _judge_damage(self, settled: Settled, damage: Sequence[Damage]) -> None:
         """Tell places that were absorbed while they could be read from those that are lost."""

@@ -19,6 +19,7 @@ from leadkeep.recovery.drawing_up import Draft
 from leadkeep.recovery.examining import NoStore, StoredLeads
 from leadkeep.recovery.journals import Account, Journals
 from leadkeep.recovery.ledger import Ledger
+from leadkeep.recovery.taken_over import explain_by_copies
 from leadkeep.recovery.tallies import TallyBook
 from leadkeep.recovery.tally import Tally
 from leadkeep.store.census import Cell, Census
@@ -57,11 +58,15 @@ class Audit:
         side = await asyncio.to_thread(self._journals.counted, census.segments)
         settling = Settling(self._store, census.leads, await self._moved(side.accounts))
         draft = Draft(census, taken_at_ms)
+        accounts: list[Settled] = []
         for account in side.accounts.values():
             try:
-                draft.add(await self._settled(settling, account, census))
+                accounts.append(await self._settled(settling, account, census))
             except (JournalError, NotFound) as error:
                 side.unreadable[account.segment] = str(error)
+        explain_by_copies(accounts)
+        for settled in accounts:
+            draft.add(settled)
         draft.add_what_is_gone(side)
         draft.add_what_was_seen(side, has_store=self._has_store)
         return draft.ledger()

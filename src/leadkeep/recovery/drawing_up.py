@@ -69,6 +69,11 @@ class Draft:
             "its leads are in the store."
             for damage in settled.restored
         ]
+        if settled.taken_over:
+            self._notes.append(
+                f"Segment {settled.account.segment} no longer holds {settled.taken_over:,} of the "
+                "leads that were absorbed from it, but another segment does: each is in the store."
+            )
 
     def add_what_is_gone(self, side: JournalSide) -> None:
         """Enter segments that the store or a mark knows and that are nowhere."""

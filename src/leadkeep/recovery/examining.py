@@ -2,7 +2,8 @@
 
 A lead can stand in two segments: its commit missed its deadline or failed, it went to the next
 journal, and the first turned out to be readable all the same. The store holds it once, under the
-segment that was absorbed first; in the other it is a copy.
+segment that was absorbed first; in the other it is a copy. If a power cut then takes the bytes of
+the first, which were never acknowledged there, the lead is absent from it, and the copy proves it.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from leadkeep.recovery.tally import Count, Entries, Key, Tally, leads_before, rows_of
-from leadkeep.store.census import NOTHING_STORED, Cell, Census, StoredSegment
+from leadkeep.store.census import NOTHING_STORED, AbsorbedLead, Cell, Census, StoredSegment
 
 
 class StoredLeads(Protocol):
@@ -27,6 +28,8 @@ class StoredLeads(Protocol):
     async def whereabouts(self, lead_ids: Sequence[bytes]) -> dict[bytes, UUID]: ...
 
     async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> dict[Cell, int]: ...
+
+    async def absorbed_leads(self, segment: UUID, offset: int, end: int) -> list[AbsorbedLead]: ...
 
 
 class NoStore:
@@ -47,6 +50,10 @@ class NoStore:
     async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> dict[Cell, int]:
         """None."""
         return {}
+
+    async def absorbed_leads(self, segment: UUID, offset: int, end: int) -> list[AbsorbedLead]:
+        """None."""
+        return []
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -87,6 +94,29 @@ async def examine(
         elif owner != segment:
             copies[lead_id] = (key, owner)
     return Examined(copies, missing, repeated)
+
+
+async def absent_from(
+    segment: UUID, count: Count, position: int, store: StoredLeads
+) -> list[AbsorbedLead]:
+    """Leads that were absorbed from beyond the last group that can still be read.
+
+    What came from damaged places is not among them: it was acknowledged there.
+
+    Args:
+        count: what can be read of the absorbed part.
+        position: how far the store had absorbed the segment.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    if position <= count.end:
+        return []
+    return [
+        lead
+        for lead in await store.absorbed_leads(segment, count.end, position)
+        if not any(place.offset <= lead.group_offset < place.end for place in count.damage)
+    ]
 
 
 async def tally_of(

@@ -83,11 +83,14 @@ class Count:
     def __init__(self) -> None:
         self.records: Counter[Key] = Counter()
         self.damage: list[Damage] = []
+        self.end = 0
+        """Where the last group ends that could be read."""
 
     def take(self, entry: GroupHeads | Damage | TornTail) -> None:
         """Add what was read; a torn tail was acknowledged to nobody and counts for nothing."""
         if isinstance(entry, GroupHeads):
             acknowledged = entry.acknowledged
+            self.end = entry.end
             self.records.update(
                 (received_at_us // DAY_US, source, kind, status, acknowledged)
                 for kind, _, received_at_us, status, source in entry.heads

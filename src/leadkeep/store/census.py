@@ -33,6 +33,16 @@ class StoredSegment(msgspec.Struct, frozen=True):
     """Leads that are stored under it."""
 
 
+class AbsorbedLead(NamedTuple):
+    """A lead in the store, and where it came from."""
+
+    lead_id: bytes
+    cell: Cell
+    answer_status: int
+    group_offset: int
+    """Where its group began in the segment's file."""
+
+
 class Census(msgspec.Struct, frozen=True):
     """Every lead in the store, counted once, at one moment."""
 

@@ -6,13 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
-from tests.faults.rig.faulty_disk import faulty_disk, why_not_here
+from tests.faults.rig.faulty_disk import FaultyDisk, faulty_disk, why_not_here
 from tests.faults.rig.installation import FAULTY, Installation
 from tests.faults.rig.judging import judge, settle
 from tests.faults.rig.vendors import Vendors
@@ -20,6 +21,8 @@ from tests.faults.rig.waiting import wait_until
 
 ERRORS = 6
 VENDORS = 4
+_ANSWERS = 10
+"""So many does a control give between two errors, however slow the machine."""
 
 
 def fail_then_cut(
@@ -87,12 +90,15 @@ db.execute("PRAGMA journal_mode=WAL")
 db.execute("PRAGMA synchronous=FULL")
 db.execute("CREATE TABLE IF NOT EXISTS leads (number INTEGER PRIMARY KEY)")
 number = 0
-while True:
+failures = 0
+while failures < 100:  # Then its file system allows no more writes.
     number += 1
     try:
         db.execute("INSERT INTO leads VALUES (?)", (number,))
     except sqlite3.OperationalError:
+        failures += 1
         continue
+    failures = 0
     print(number, flush=True)
 """
 
@@ -101,18 +107,31 @@ def fail_a_plain_queue(folder: Path, seed: int, *, program: str) -> Findings:
     """The same for what goes on in the same file after an error."""
     with faulty_disk(folder / "disk") as disk:
         store = disk.mounted / "plain"
-        process = subprocess.Popen([sys.executable, "-c", program, store], stdout=subprocess.PIPE)
+        disk.spare_the_journal()
+        said = folder / "said"
+        with said.open("wb") as out:
+            command = [sys.executable, "-c", program, str(store)]
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+
+        def wait_for(what: str, condition: Callable[[], bool]) -> None:
+            wait_until(what, lambda: condition() or process.poll() is not None)
+
+        def wait_for_answers() -> None:
+            enough = said.read_bytes().count(b"\n") + _ANSWERS
+            wait_for("it takes leads", lambda: said.read_bytes().count(b"\n") >= enough)
+
         try:
-            wait_until("it takes leads", store.exists)
+            wait_for_answers()
             for _ in range(ERRORS):
-                time.sleep(0.05)
+                failed = disk.failed()
                 disk.fail(writes=1)
-            time.sleep(0.05)
+                wait_for("the error came", partial(_more_failed, disk, failed))
+                wait_for_answers()
             disk.lose_power()
         finally:
             process.kill()
-            said, _ = process.communicate()
-        answered = {int(line) for line in said.split(b"\n")[:-1]}
+            process.wait()
+        answered = {int(line) for line in said.read_bytes().split(b"\n")[:-1]}
         disk.power_on(None)
         kept = _appended(store) if program is APPENDING else _inserted(store)
     return Findings(
@@ -122,6 +141,10 @@ def fail_a_plain_queue(folder: Path, seed: int, *, program: str) -> Findings:
         answered=len(answered),
         lost=len(answered - kept),
     )
+
+
+def _more_failed(disk: FaultyDisk, before: int) -> bool:
+    return disk.failed() > before
 
 
 def _appended(path: Path) -> set[int]:

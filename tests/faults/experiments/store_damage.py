@@ -69,7 +69,11 @@ DAMAGES: tuple[Damage, ...] = (_the_header, _everything, under_the_worker, an_ol
 def damage_the_store(
     folder: Path, damage: Damage, chance: random.Random, *, careless: str = ""
 ) -> Findings:
-    """Damage it, wait for the words, and do what they say."""
+    """Damage it, wait for the words, and do what they say.
+
+    Args:
+        careless: a control, which goes on at some time: the round ends only then.
+    """
     with Brain() as brain, Installation(folder, brain, FAULTY) as installation:
         installation.faults = {"careless": careless}
         installation.start()
@@ -84,7 +88,10 @@ def damage_the_store(
         vendors = Vendors(_VENDORS, installation.port, numbers)
         wait_until(
             "a worker has refused it again, or goes on with it",
-            lambda: installation.said("the worker stops") >= 2 or brain.received != received,
+            lambda: (
+                brain.received != received
+                or (not careless and installation.said("the worker stops") >= 2)
+            ),
         )
         if brain.received != received:
             answered += vendors.stop()

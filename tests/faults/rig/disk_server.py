@@ -38,6 +38,8 @@ class Content:
         self.is_dead = False
         self.failing_writes = 0
         self.failing_flushes = 0
+        self.spared = [0, 0]
+        """No write into this range fails."""
         self.flush_seconds = 0.0
         self.lies = False
         self.counts = {"writes": 0, "flushes": 0, "failed": 0}
@@ -55,7 +57,7 @@ class Content:
         self._live()
         with self.lock:
             self.counts["writes"] += 1
-            if self.failing_writes:
+            if self.failing_writes and not self.spared[0] <= offset < self.spared[1]:
                 self.failing_writes -= 1
                 self._fail()
             self.now[offset : offset + len(data)] = data

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("disk_server.py")
+_BLOCK = 4096
 _DEADLINE_SECONDS = 20.0
 
 
@@ -43,7 +44,7 @@ class FaultyDisk:
             self._orders.connect(str(control))
             self._attach()
             quick = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
-            self._run("mkfs.ext4", "-q", "-b4096", "-m0", "-Jsize=4", f"-E{quick}", self._loop)
+            self._run("mkfs.ext4", "-q", f"-b{_BLOCK}", "-m0", "-Jsize=4", f"-E{quick}", self._loop)
             self._run("mount", self._loop, self.mounted)
         except BaseException:
             self.close()
@@ -74,6 +75,18 @@ class FaultyDisk:
     def fail(self, *, writes: int = 0, flushes: int = 0) -> None:
         """Answer the next so many writes and flushes with an I/O error."""
         self._order("set", failing_writes=writes, failing_flushes=flushes)
+
+    def spare_the_journal(self) -> None:
+        """Let no write into the file system's own journal fail, which would end all writing."""
+        told = self._run("debugfs", "-R", "blocks <8>", self._loop)
+        blocks = [int(block) for block in told.split()]
+        self._order("set", spared=[min(blocks) * _BLOCK, (max(blocks) + 1) * _BLOCK])
+
+    def failed(self) -> int:
+        """How many were answered so since the beginning."""
+        counts = self._order("counts")
+        assert isinstance(counts, dict)
+        return int(counts["failed"])
 
     def be_slow(self, seconds: float) -> None:
         """Let each flush take so long."""
@@ -210,5 +223,5 @@ def why_not_here() -> str:
         return "there is no /dev/fuse"
     if not Path("/dev/loop-control").exists():
         return "there are no loop devices"
-    missing = [name for name in ("losetup", "mkfs.ext4") if shutil.which(name) is None]
+    missing = [name for name in ("losetup", "mkfs.ext4", "debugfs") if shutil.which(name) is None]
     return f"{', '.join(missing)} missing" if missing else ""

@@ -16,7 +16,7 @@ from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
 from leadkeep.delivery.scribe import Scribe
 from leadkeep.journal.outcomes import OutcomeLine, OutcomeLog
-from leadkeep.models import Claim
+from leadkeep.models import Claim, Selection
 from leadkeep.states import Status
 from tests.integration.delivery.leads import a_claim
 from tests.integration.delivery.workbench import Workbench, eventually
@@ -103,6 +103,28 @@ def a_line(number: int) -> OutcomeLine:
 
 def lines_in(folder: Path) -> list[int]:
     return [one.delivery_id for one in OutcomeLog(folder).read() if isinstance(one, OutcomeLine)]
+
+
+async def test_a_line_tells_the_moment_that_the_store_has_noted(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    (claim,) = await claims_of(bench, 1)
+    # Its try ended long ago by the clock of who tried, as after a jump.
+    outcome = msgspec.structs.replace(an_outcome(claim), started_at_ms=1_000)
+    recorded = await bench.store.record([outcome])
+    log = OutcomeLog(tmp_path / "outcomes")
+    scribe = Scribe(log)
+    Announcer(scribe).announce([(Finished(claim, outcome), recorded[0])], unrecorded=0)
+    writing = asyncio.create_task(scribe.run())
+    await eventually(lambda: lines_in(tmp_path / "outcomes") == [claim.delivery_id])
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    log.close()
+    (line,) = log.read()
+    (delivery,) = await bench.store.find(Selection(everything=True), limit=2)
+    assert isinstance(line, OutcomeLine)
+    assert line.at_ms == delivery.processed_at_ms
 
 
 async def test_lines_are_written_soon_and_the_last_ones_on_stopping(tmp_path: Path) -> None:

@@ -60,13 +60,8 @@ def test_the_store_is_lost_and_rebuilt_and_nothing_is_delivered_again(rich: Scen
         *["held"] * 4,
     ]
     assert rich.delivers_nothing_by_itself(rich.here)
-    confirmed = rich.rows(TIMES)
-    assert len(confirmed) == len(times) == 2
-    # The log notes when the reply came, the store when it was recorded, a moment later.
-    assert all(
-        lead == other and 0 <= recorded - replied < 5_000
-        for (lead, recorded), (other, replied) in zip(times, confirmed, strict=True)
-    )
+    assert len(times) == 2
+    assert rich.rows(TIMES) == times
     rich.here.ok("verify")
 
 

@@ -218,6 +218,21 @@ async def test_the_same_outcome_twice_is_one_try(store: Store, clock: FakeClock)
     assert len(lead.attempts[found.delivery_id]) == 1
 
 
+async def test_when_an_outcome_was_recorded_is_told_and_stays_so_if_it_comes_twice(
+    store: Store, clock: FakeClock
+) -> None:
+    await store.absorb(a_batch(a_lead()))
+    found = await claim_one(store)
+    done = an_outcome(found, started_at_ms=clock.now_ms)
+    clock.advance(7)
+    (recorded,) = await store.record([done])
+    clock.advance(7)
+    (again,) = await store.record([done])
+
+    (delivery,) = await store.find(EVERYTHING, limit=2)
+    assert recorded.at_ms == again.at_ms == delivery.processed_at_ms == clock.now_ms - 7_000
+
+
 @pytest.mark.parametrize(
     "outcome",
     [

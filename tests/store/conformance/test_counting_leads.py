@@ -9,7 +9,7 @@ import pytest
 from leadkeep.models import NewLead, Selection
 from leadkeep.states import URGENCY, Disposition, LeadClass, Status, Verb
 from leadkeep.store.base import Store
-from leadkeep.store.census import Cell
+from leadkeep.store.census import AbsorbedLead, Cell
 from tests.store.builders import (
     RECEIVED_AT_US,
     a_batch,
@@ -156,3 +156,16 @@ async def test_leads_of_some_groups_are_told(store: Store) -> None:
     assert await store.leads_of_groups(segment, 0, 8192) == {TODAY: 2}
     assert await store.leads_of_groups(segment, 12_288, 99_999) == {}
     assert await store.leads_of_groups(uuid4(), 0, 99_999) == {}
+
+
+async def test_leads_of_some_groups_are_told_one_by_one(store: Store) -> None:
+    segment = uuid4()
+    leads = [a_lead() for _ in range(3)]
+    for number, lead in enumerate(leads):
+        await store.absorb(a_batch(lead, segment=segment, expected_offset=number * 4096))
+    ids = [lead.record.lead_id for lead in leads]
+    (second, third) = await store.absorbed_leads(segment, 4096, 99_999)
+    assert second == AbsorbedLead(ids[1], TODAY, 200, 4096)
+    assert third == AbsorbedLead(ids[2], TODAY, 200, 8192)
+    assert await store.absorbed_leads(segment, 4097, 8192) == []
+    assert await store.absorbed_leads(uuid4(), 0, 99_999) == []

@@ -176,3 +176,16 @@ def test_what_could_not_be_looked_at_is_said_to_be_unseen() -> None:
     assert unseen(signs(door=None)) == {"journal"}
     assert unseen(signs(door=DoorSign(silent_for_ms=1))) == {"journal"}
     assert unseen(signs(rooms=Rooms(unseen=("/data: Input/output error",)))) == {"storage"}
+
+
+def test_of_several_machines_it_is_said_on_which_one() -> None:
+    both = [
+        judge(signs(rooms=room(1024), door=DoorSign(journals=(AWAY, USED)), node=node), LIMITS)
+        for node in ("east", "west")
+    ]
+    keys = [problem.key for found in both for problem in found]
+    assert len(set(keys)) == len(keys) == 4
+    assert {problem.what for problem in both[0]} == {
+        "the disk of /data on east is nearly full",
+        "the journal /data/journal on east cannot be written: leads go to another",
+    }

@@ -15,7 +15,7 @@ from leadkeep.models import (
     StoredRequest,
 )
 from leadkeep.states import Status
-from leadkeep.store.census import Cell, Census, StoredSegment
+from leadkeep.store.census import AbsorbedLead, Cell, Census, StoredSegment
 from leadkeep.store.engine.session import Readers
 from leadkeep.store.transactions import absorbing, counting, delivering, examining, keeping, looking
 
@@ -111,4 +111,10 @@ class Sight:
         """Leads of a segment that came from groups that begin in a range of its file."""
         return await self._readers.look(
             partial(counting.leads_of_groups, segment=segment, offset=offset, end=end)
+        )
+
+    async def absorbed_leads(self, segment: UUID, offset: int, end: int) -> list[AbsorbedLead]:
+        """The same, one by one."""
+        return await self._readers.look(
+            partial(counting.absorbed_leads, segment=segment, offset=offset, end=end)
         )

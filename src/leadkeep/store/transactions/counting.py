@@ -10,7 +10,7 @@ from uuid import UUID
 
 from leadkeep.clock import DAY_US, utc_day
 from leadkeep.states import URGENCY, LeadClass, Status
-from leadkeep.store.census import NO_SEGMENT, Cell, Census, StoredSegment
+from leadkeep.store.census import NO_SEGMENT, AbsorbedLead, Cell, Census, StoredSegment
 from leadkeep.store.engine.session import Bindings, Session
 from leadkeep.store.transactions.absorbing import progress
 
@@ -60,6 +60,15 @@ def leads_of_groups(session: Session, segment: UUID, offset: int, end: int) -> d
     return _by_cell(
         session, "leads_of_groups", {"segment": str(segment), "offset": offset, "end": end}
     )
+
+
+def absorbed_leads(session: Session, segment: UUID, offset: int, end: int) -> list[AbsorbedLead]:
+    """The same, one by one."""
+    where: Bindings = {"segment": str(segment), "offset": offset, "end": end}
+    return [
+        AbsorbedLead(UUID(lead_id).bytes, _cell(day, source), status, group_offset)
+        for lead_id, day, source, status, group_offset in session.rows("absorbed_leads", where)
+    ]
 
 
 def _classes(session: Session, totals: Mapping[Cell, int]) -> dict[Cell, dict[LeadClass, int]]:

@@ -124,7 +124,7 @@ def record(session: Session, outcomes: Sequence[Outcome], *, now_ms: int) -> lis
     for outcome in outcomes:
         _check(outcome)
     news: dict[tuple[int, int], tuple[Outcome, str | None]] = {}
-    for outcome, (status, fence, owner, stale) in _standings(session, outcomes):
+    for outcome, (status, fence, owner, stale, _) in _standings(session, outcomes):
         if stale is not None:
             continue  # reported before: it decides nothing again
         ours = status == Status.PROCESSING and fence == outcome.fence
@@ -135,8 +135,8 @@ def record(session: Session, outcomes: Sequence[Outcome], *, now_ms: int) -> lis
     )
     session.each("move_recorded", (_move(outcome, now_ms) for outcome, _ in news.values()))
     return [
-        Recorded(outcome.delivery_id, bool(stale), Status(status))
-        for outcome, (status, _, _, stale) in _standings(session, outcomes)
+        Recorded(outcome.delivery_id, bool(stale), Status(status), at_ms or now_ms)
+        for outcome, (status, _, _, stale, at_ms) in _standings(session, outcomes)
     ]
 
 
@@ -194,8 +194,8 @@ def _check(outcome: Outcome) -> None:
 
 def _standings(
     session: Session, outcomes: Sequence[Outcome]
-) -> list[tuple[Outcome, tuple[str, int, str | None, bool | None]]]:
-    """Each outcome with status, fence and lease owner of its delivery, and how it was recorded."""
+) -> list[tuple[Outcome, tuple[str, int, str | None, bool | None, int | None]]]:
+    """Each outcome with status, fence and lease owner of its delivery, and its record."""
     asked: Iterator[Bindings] = (
         {"delivery": outcome.delivery_id, "fence": outcome.fence} for outcome in outcomes
     )
@@ -205,7 +205,7 @@ def _standings(
         lost = next(one.delivery_id for one in outcomes if one.delivery_id not in known)
         raise StoreError(f"there is no delivery {lost} to record an attempt of")
     return [
-        (outcome, (row[1], row[2], row[3], row[4]))
+        (outcome, (row[1], row[2], row[3], row[4], row[5]))
         for outcome, row in zip(outcomes, rows, strict=True)
     ]
 

@@ -37,7 +37,7 @@ def set_aside(session: Session, refused: Sequence[SetAside], *, actor: str, now_
         if owner is None:
             raise StoreError(f"there is no delivery {one.delivery_id} to set aside")
         lead_id, destination, status, part = owner
-        recorded.append(Recorded(one.delivery_id, not ours, Status(status)))
+        recorded.append(Recorded(one.delivery_id, not ours, Status(status), now_ms))
         if ours:
             pen.note(Verb.SET_ASIDE, one.delivery_id, one.reason)
             held = Decision(one.delivery_id, lead_id, destination, Status.HELD, now_ms, part)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from leadkeep.store.census import Cell, Census, StoredSegment
+from leadkeep.store.census import AbsorbedLead, Cell, Census, StoredSegment
 
 
 class CountingStore(Protocol):
@@ -25,3 +25,6 @@ class CountingStore(Protocol):
 
     async def leads_of_groups(self, segment: UUID, offset: int, end: int) -> dict[Cell, int]:
         """Leads of a segment that came from groups that begin in this range of its file."""
+
+    async def absorbed_leads(self, segment: UUID, offset: int, end: int) -> list[AbsorbedLead]:
+        """The same, one by one."""

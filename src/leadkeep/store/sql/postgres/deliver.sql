@@ -46,7 +46,7 @@ WHERE d.id = c.delivery AND d.status = 'pending' AND d.behind IS DISTINCT FROM 1
 -- name: standing
 -- Where deliveries stand, and how their tries under these fences were recorded (NULL: they were
 -- not). Nobody else moves them until the transaction ends.
-SELECT d.id, d.status, d.fence, d.lease_owner, a.stale
+SELECT d.id, d.status, d.fence, d.lease_owner, a.stale, a.recorded_at_ms
 FROM unnest(:delivery::bigint[], :fence::bigint[]) WITH ORDINALITY AS o (delivery, fence, place)
 JOIN deliveries AS d ON d.id = o.delivery
 LEFT JOIN attempts AS a ON a.delivery = d.id AND a.fence = o.fence

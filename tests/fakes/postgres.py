@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -46,15 +47,18 @@ class Cluster:
         self._durable = durable
         self._settings = settings
         self._names = itertools.count(1)
+        self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Cluster":
         if self._user is not None:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
-        self._run(
+        failed = self._runs(
             "initdb",
             *("--pgdata", str(self.data), "--username", "leadkeep", "--auth", "trust"),
             *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
         )
+        if failed:
+            raise RuntimeError(f"initdb failed with {failed}")
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(f"unix_socket_directories = '{self._folder}'\nlisten_addresses = ''\n")
             file.write("max_connections = 200\nshared_buffers = 32MB\ndeadlock_timeout = 200ms\n")
@@ -74,13 +78,35 @@ class Cluster:
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
-        self._run("pg_ctl", "start", "-w", "-D", str(self.data), "-l", str(self._folder / "log"))
+        """Start the server and wait until it answers; it dies with this process."""
+        become: list[str] = []
+        if self._user is not None:
+            become = [f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}"]
+            become.append("--clear-groups")
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig", "QUIT", *become),
+                    *(str(self._programs / "postgres"), "-D", str(self.data)),
+                ],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 60
+        while self._runs("pg_isready", "--quiet", "--host", str(self._folder)):
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server does not start: {self._said()}")
+            time.sleep(0.02)
 
-    def stop(self, how: str = "immediate") -> None:
-        """Stop the server: `immediate` is as if it had crashed."""
-        self.signal(signal.SIGCONT)
-        self._run("pg_ctl", "stop", "-w", "-m", how, "-D", str(self.data))
+    def stop(self) -> None:
+        """Stop the server as if it had crashed."""
+        assert self._server is not None
+        if self._server.poll() is None:
+            self.signal(signal.SIGCONT)
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait(60)
 
     def signal(self, number: int) -> None:
         """Signal the server and all of its processes."""
@@ -128,21 +154,20 @@ class Cluster:
             await admin.close()
         return len(killed)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _runs(self, program: str, *arguments: str) -> int:
         user, group = (self._user.pw_uid, self._user.pw_gid) if self._user else (None, None)
-        done = subprocess.run(
+        return subprocess.run(
             [self._programs / program, *arguments],
             user=user,
             group=group,
             extra_groups=[] if self._user else None,
             cwd="/",
             stdin=subprocess.DEVNULL,
-            # The server keeps what it is given: a pipe would never end.
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.DEVNULL,
             check=False,
-        )
-        if done.returncode:
-            log = self._folder / "log"
-            said = log.read_text() if log.exists() else ""
-            raise RuntimeError(f"{program} failed ({done.returncode}): {said[-2_000:]}")
+        ).returncode
+
+    def _said(self) -> str:
+        log = self._folder / "log"
+        return log.read_text()[-2_000:] if log.exists() else ""

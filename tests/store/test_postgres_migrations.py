@@ -82,6 +82,17 @@ async def test_tables_of_something_else_are_left_alone(empty: Target) -> None:
         await migrate(empty)
 
 
+async def test_a_database_that_cannot_keep_every_text_is_refused(
+    cluster: Cluster, empty: Target
+) -> None:
+    connection = await asyncpg.connect(empty.url)
+    await connection.execute("DROP DATABASE IF EXISTS plain")
+    await connection.execute("CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0")
+    await connection.close()
+    with pytest.raises(StoreUnsafe, match="SQL_ASCII"):
+        await open_postgres(Target(cluster.url("plain")))
+
+
 async def test_who_only_looks_migrates_nothing(empty: Target) -> None:
     with pytest.raises(StoreUnavailable, match="older than this program"):
         await open_postgres(empty, read_only=True)

@@ -22,9 +22,15 @@ NODES = 4
 
 
 @pytest.fixture
-async def nodes(cluster: Cluster) -> AsyncIterator[list[PostgresStore]]:
+async def url(cluster: Cluster) -> str:
+    """A migrated database."""
+    return await cluster.new_database()
+
+
+@pytest.fixture
+async def nodes(url: str) -> AsyncIterator[list[PostgresStore]]:
     """One database, opened as several nodes do, by the database's own clock."""
-    target = Target(await cluster.new_database())
+    target = Target(url)
     async with AsyncExitStack() as stack:
         opened = []
         for _ in range(NODES):
@@ -45,8 +51,7 @@ async def claimed(store: PostgresStore, limit: int = 10, rates: tuple[Rate, ...]
     return [claim.delivery_id for claim in claims]
 
 
-async def test_processes_that_claim_at_once_never_get_the_same_delivery(cluster: Cluster) -> None:
-    url = await cluster.new_database()
+async def test_processes_that_claim_at_once_never_get_the_same_delivery(url: str) -> None:
     store = await open_postgres(Target(url), migrates=False)
     try:
         await store.absorb(a_batch(*(a_lead() for _ in range(400))))
@@ -157,9 +162,8 @@ async def test_leases_end_by_the_databases_time_wherever_they_were_given(
 
 
 async def test_leads_of_another_node_are_heard_of_also_after_the_connection_was_lost(
-    cluster: Cluster, nodes: list[PostgresStore]
+    cluster: Cluster, url: str, nodes: list[PostgresStore]
 ) -> None:
-    url = nodes[0]._links._links._all[0]._target.url
     heard = asyncio.Event()
     stop = asyncio.Event()
     listener = Listener(Target(url), heard.set)

@@ -48,6 +48,10 @@ class Target(NamedTuple):
     prepares: bool = True
     """Statements are prepared once for each connection: not through a pooler of transactions."""
 
+    def __repr__(self) -> str:
+        # The url may have a password in it.
+        return "Target(***)"
+
     async def connect(self) -> asyncpg.Connection:
         """A new connection."""
         connection: asyncpg.Connection = await asyncpg.connect(

@@ -58,6 +58,7 @@ async def migrate(
     with foreign_errors_mapped():
         connection = await target.connect()
         try:
+            await _check_encoding(connection)
             ran = []
             while (step := await _one_step(connection, known)) is not None:
                 ran.append(step)
@@ -92,11 +93,23 @@ async def check_up_to_date(connection: asyncpg.Connection) -> None:
 
     Raises:
         StoreUnavailable: a migration is left to do.
+        StoreUnsafe: the database cannot keep every text.
     """
+    await _check_encoding(connection)
     if any(not one.applied for one in await status_of(connection)):
         raise StoreUnavailable(
             "the store's schema is older than this program",
             hint="run `leadkeep migrate`, or restart `leadkeep serve`",
+        )
+
+
+async def _check_encoding(connection: asyncpg.Connection) -> None:
+    """Refuse a database that cannot keep every text."""
+    encoding = await connection.fetchval("SHOW server_encoding")
+    if encoding != "UTF8":
+        raise StoreUnsafe(
+            f"the database has the encoding {encoding}: it cannot keep every text",
+            hint="make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
         )
 
 

@@ -66,7 +66,7 @@ def absorbed_leads(session: Session, segment: UUID, offset: int, end: int) -> li
     """The same, one by one."""
     where: Bindings = {"segment": str(segment), "offset": offset, "end": end}
     return [
-        AbsorbedLead(UUID(str(lead_id)).bytes, _cell(day, source), status, group_offset)
+        AbsorbedLead(UUID(lead_id).bytes, _cell(day, source), status, group_offset)
         for lead_id, day, source, status, group_offset in session.rows("absorbed_leads", where)
     ]
 

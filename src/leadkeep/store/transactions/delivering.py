@@ -195,8 +195,7 @@ def _check(outcome: Outcome) -> None:
 def _standings(
     session: Session, outcomes: Sequence[Outcome]
 ) -> list[tuple[Outcome, tuple[str, int, str | None, bool | None, int | None]]]:
-    """Each outcome with status, fence and lease owner of its delivery, and how and when it was
-    recorded."""
+    """Each outcome with status, fence and lease owner of its delivery, and its record."""
     asked: Iterator[Bindings] = (
         {"delivery": outcome.delivery_id, "fence": outcome.fence} for outcome in outcomes
     )

@@ -12,13 +12,15 @@
     │   └── JournalDamaged        bytes that were acknowledged can no longer be read
     ├── StoreError
     │   ├── StoreUnavailable      the store cannot be reached or written now; it may be later
-    │   │   └── StoreFull         its disk has no room; nothing is wrong with what is on it
+    │   │   ├── StoreFull         its disk has no room; nothing is wrong with what is on it
+    │   │   └── StoreUncertain    lost while it committed: the change may have been made
     │   ├── StoreUnsafe           the store must not be used as it is (unsafe library, poisoned)
     │   │   └── StoreDamaged      its file is not whole: only a rebuild helps
     │   ├── RecordRefused         a constraint refuses these leads; the batch must be bisected
     │   └── MigrationFailed       the schema could not be brought up to date; nothing was changed
     ├── RecoveryError             a backup, a restore or a rebuild cannot be done, or not here
     │   └── BackupDamaged         a backup is not what was written, and must not be relied on
+    ├── AlertsUndelivered         a mail server did not take what people shall be told
     └── AlreadyRunning            another process does this job on this data folder
 
 Foreign errors (OSError, apsw.Error, …) are mapped to these at one boundary: the module that called
@@ -79,6 +81,14 @@ class StoreFull(StoreUnavailable):
     """The store's disk has no room: nothing was changed, and it goes on once there is some."""
 
 
+class StoreUncertain(StoreUnavailable):
+    """The store was lost while it committed: the change was made, or not; it may be repeated.
+
+    Every verb can be: what has been absorbed, recorded or decided is not so a second time, and a
+    claim that nobody knows of ends with its lease.
+    """
+
+
 class StoreUnsafe(StoreError):
     """The store must not be used as it is: unsafe library version, or poisoned by an I/O error."""
 
@@ -101,6 +111,10 @@ class RecoveryError(LeadkeepError):
 
 class BackupDamaged(RecoveryError):
     """A backup is not what was written: a file of it is missing, or its bytes have changed."""
+
+
+class AlertsUndelivered(LeadkeepError):
+    """A mail server did not take what people shall be told."""
 
 
 class AlreadyRunning(LeadkeepError):

@@ -1,6 +1,6 @@
 """Stores to test, one engine after the other, with a clock that the test turns."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -10,8 +10,11 @@ from leadkeep.store.base import Store
 from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.postgres import Cluster
+from tests.store.engines import ENGINES, Engine, Place, PostgresEngine, SqliteEngine
 
 OpenStore = Callable[[], Awaitable[Store]]
+Shell = Callable[[str], Awaitable[None]]
 
 
 @pytest.fixture
@@ -19,21 +22,34 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite"])
-def engine(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that does not sync: thousands of transactions are about order."""
+    with Cluster() as server:
+        yield server
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     """Which engine the conformance tests run on."""
-    name: str = request.param
-    return name
+    if request.param == "sqlite":
+        return SqliteEngine(tmp_path)
+    return PostgresEngine(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture
-async def open_store(engine: str, tmp_path: Path, clock: FakeClock) -> AsyncIterator[OpenStore]:
+async def place(engine: Engine) -> Place:
+    """Where the test's store is."""
+    return await engine.new_place()
+
+
+@pytest.fixture
+async def open_store(place: Place, clock: FakeClock) -> AsyncIterator[OpenStore]:
     """Opens the test's store once more, as another process would."""
-    assert engine == "sqlite"
     async with AsyncExitStack() as stack:
 
         async def open_one() -> Store:
-            store = await open_sqlite(tmp_path / "leadkeep.db", clock=clock, busy_timeout_ms=5_000)
+            store = await place.open(clock)
             stack.push_async_callback(store.close)
             return store
 
@@ -44,6 +60,12 @@ async def open_store(engine: str, tmp_path: Path, clock: FakeClock) -> AsyncIter
 async def store(open_store: OpenStore) -> Store:
     """An empty store."""
     return await open_store()
+
+
+@pytest.fixture
+def shell(place: Place) -> Shell:
+    """Runs SQL on the test's store past the program; see `Place.shell`."""
+    return place.shell
 
 
 @pytest.fixture

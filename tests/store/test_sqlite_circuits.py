@@ -10,8 +10,8 @@ import pytest
 from leadkeep.models import CircuitMove
 from leadkeep.states import CircuitState
 from leadkeep.store.sqlite.migrations import migrate
-from leadkeep.store.sqlite.steering import EVENTS_KEPT
 from leadkeep.store.sqlite.store import SqliteStore
+from leadkeep.store.transactions.steering import EVENTS_KEPT
 
 PAGE = Path(__file__).parents[2] / "docs/reference/delivery.md"
 SOUND: dict[CircuitState, dict[str, object]] = {

@@ -130,4 +130,4 @@ async def test_every_commit_is_synced(sqlite_store: SqliteStore) -> None:
         names = ("synchronous", "journal_mode", "foreign_keys", "trusted_schema")
         return tuple(connection.pragma(name) for name in names)
 
-    assert await sqlite_store._writer.run(settings) == (2, "wal", 1, 0)
+    assert await sqlite_store._only_writer.run(settings) == (2, "wal", 1, 0)

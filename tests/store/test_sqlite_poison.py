@@ -11,6 +11,7 @@ import pytest
 from leadkeep.errors import StoreUnavailable, StoreUnsafe
 from leadkeep.models import AbsorbBatch
 from leadkeep.states import Status
+from leadkeep.store.engine.session import Session
 from leadkeep.store.sqlite.opening import open_sqlite
 from leadkeep.store.sqlite.poison import PoisonMark
 from leadkeep.store.sqlite.store import SqliteStore
@@ -83,7 +84,7 @@ async def test_every_other_process_writes_no_more(
 async def test_a_process_hit_during_our_commit_makes_it_doubtful(
     sqlite_store: SqliteStore, database: Path
 ) -> None:
-    def hit(_connection: apsw.Connection) -> None:
+    def hit(_session: Session) -> None:
         PoisonMark(database).set("hit elsewhere")
 
     with pytest.raises(StoreUnsafe):
@@ -165,11 +166,11 @@ async def test_a_full_disk_poisons_nothing_and_it_goes_on_when_there_is_room(
     def limit(connection: apsw.Connection, pages: int) -> None:
         connection.pragma("max_page_count", pages)
 
-    await sqlite_store._writer.run(lambda connection: limit(connection, 60))
+    await sqlite_store._only_writer.run(lambda connection: limit(connection, 60))
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await sqlite_store.absorb(batch)
     assert not mark_of(database).exists()
     assert await sqlite_store.progress() == {}
 
-    await sqlite_store._writer.run(lambda connection: limit(connection, 1_000_000))
+    await sqlite_store._only_writer.run(lambda connection: limit(connection, 1_000_000))
     assert (await sqlite_store.absorb(batch)).absorbed == 50

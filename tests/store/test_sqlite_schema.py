@@ -434,6 +434,8 @@ def test_the_view_shows_times_and_text(either: sqlite3.Connection | apsw.Connect
         ("unresolved_places", "lead_orders_by_lead_meant (refers_to=?)"),
         ("unresolved_places", "lead_orders_by_name_meant (refers_to_name=?)"),
         ("leads_meant_by_name", "lead_orders_by_name (name=?"),
+        ("claim_notices", "alert_notices USING INDEX alert_notices_unsent"),
+        ("incidents", "incidents USING INTEGER PRIMARY KEY (rowid=?)"),
     ],
 )
 def test_no_verb_walks_a_table(database: Path, statement: str, step: str) -> None:
@@ -445,6 +447,16 @@ def test_no_verb_walks_a_table(database: Path, statement: str, step: str) -> Non
     assert not re.search(r"SCAN (deliveries|leads|attempts|d|l|a)\b", steps), steps
     if statement == "due":
         assert "TEMP B-TREE" not in steps
+
+
+def test_refused_leads_are_counted_from_the_index_of_them_alone(database: Path) -> None:
+    migrate(database)
+    connection = open_reader(database, busy_timeout_ms=100)
+    steps = plan(connection, SQL["refused"])
+    connection.close()
+    assert re.findall(r"(?:SCAN|SEARCH) deliveries .*", steps) == [
+        "SCAN deliveries USING INDEX deliveries_to_mend"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Imports inside functions are late on purpose: each process loads only what it ru
 no database, the door no HTTP client.
 """
 
+from leadkeep.app.alerting import send_trial_mail
 from leadkeep.app.commands import (
     QueueProgress,
     QueueRun,
@@ -21,8 +22,10 @@ from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 from leadkeep.app.store import (
     existing_store,
+    has_store,
     make_data_folder,
     migrate_store,
+    migrations_left,
     open_store,
     why_damaged,
     why_lost,
@@ -35,11 +38,13 @@ __all__ = [
     "check_addresses",
     "check_parts",
     "existing_store",
+    "has_store",
     "journal_waiting",
     "ledger",
     "load_settings",
     "make_data_folder",
     "migrate_store",
+    "migrations_left",
     "open_deploying",
     "open_pusher",
     "open_store",
@@ -49,6 +54,7 @@ __all__ = [
     "run_intake",
     "run_supervisor",
     "run_worker",
+    "send_trial_mail",
     "why_damaged",
     "why_lost",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from leadkeep.app.adopting import adopt_unrouted
+from leadkeep.app.alerting import make_alert_watch
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     archive,
@@ -25,7 +26,13 @@ from leadkeep.app.parts import (
     room_watch,
     wall_time,
 )
-from leadkeep.app.store import existing_store, make_data_folder, open_store, refuse_if_lost
+from leadkeep.app.store import (
+    existing_store,
+    has_store,
+    make_data_folder,
+    open_store,
+    refuse_if_lost,
+)
 from leadkeep.clock import SystemClock
 from leadkeep.models import Rerouted, Selection
 from leadkeep.settings.model import Settings
@@ -134,9 +141,8 @@ async def process_queue(
         make_delivery(settings, store, wall_time(settings)) as delivery,
     ):
         await refuse_if_lost(settings, store)
-        absorbed = await make_absorber(settings, store, on_absorbed=lambda: None).absorb_available(
-            wait_seconds=TURN_SECONDS
-        )
+        absorber = make_absorber(settings, store, on_absorbed=lambda: None)
+        absorbed = await absorber.absorb_available(wait_seconds=TURN_SECONDS)
         await adopt_unrouted(settings, store)
         await drop_void_switches(settings, store)
         waiting = (await store.counts())[Status.PENDING]
@@ -148,6 +154,10 @@ async def process_queue(
 
         run = await delivery.deliver_due_once(limit=limit, progress=tell)
         counts = await store.counts()
+        # Where there is no worker, nobody else tells what is wrong; where there is, nothing is new.
+        await make_alert_watch(
+            settings, store, damaged=absorber.troubles.details, beside_door=False
+        ).once()
     # At the end, when nobody waits for it: where there is no worker, nobody else keeps ballast.
     await asyncio.to_thread(room.look)
     return QueueRun(
@@ -232,7 +242,7 @@ async def reroute(
     from leadkeep.sources.routing import Router
 
     router = Router.of(settings)
-    if not settings.store_path.exists():
+    if not has_store(settings):
         return Rerouted()
     async with open_store(settings) as store:
         return await Rerouter(store, router, actor=actor).reroute(selection, dry_run=dry_run)

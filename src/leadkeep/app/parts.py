@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from leadkeep.app.store import open_store
+from leadkeep.app.store import has_store, open_store
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import JournalUnavailable, StoreUnavailable
 from leadkeep.settings.model import DestinationSettings, Settings
@@ -100,7 +100,7 @@ def lead_numbers(
     from leadkeep.journal.waiting import highest_lead_number
 
     async def highest_in_store() -> int:
-        if not settings.store_path.exists():
+        if not has_store(settings):
             return 0
         async with open_store(settings, read_only=True) as store:
             return await store.highest_lead_number()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from leadkeep.app.adopting import adopt_unrouted
+from leadkeep.app.alerting import make_alert_watch, tell_of_store
+from leadkeep.app.database import listener
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     answers_at_once,
@@ -109,9 +111,22 @@ def run_worker(settings: Settings, handover: Handover | None) -> int:
         uvloop.run(_worker(settings, handover))
     except* StoreError as errors:
         code = 1
-        for error in errors.exceptions:
-            log.error("the worker stops", error=str(error), hint=getattr(error, "hint", ""))
+        # Whatever uses the store may meet the same at the same moment: it stops once.
+        first, *others = {str(error): error for error in _leaves(errors)}.values()
+        log.error(
+            "the worker stops", error=str(first), hint=first.hint, besides=list(map(str, others))
+        )
+        asyncio.run(tell_of_store(settings, first))
     return code
+
+
+def _leaves(group: BaseExceptionGroup[StoreError]) -> Iterator[StoreError]:
+    """Each error of a group, however deep it lies."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _worker(settings: Settings, handover: Handover | None) -> None:
@@ -134,6 +149,12 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         absorber = make_absorber(settings, store, on_absorbed=partial(_wake, delivery, at_once))
         resources.callback(absorber.close)
         archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
+        alerts = make_alert_watch(
+            settings,
+            store,
+            damaged=absorber.troubles.details,
+            beside_door=handover is not None,
+        )
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
         if at_once is not None:
             await at_once.open()
@@ -146,6 +167,9 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             if at_once is not None:
                 tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
+            if (others := listener(settings, delivery.wake)) is not None:
+                tasks.create_task(others.run(stop))
+            tasks.create_task(alerts.run(stop))
             if admin is not None:
                 tasks.create_task(_tell(admin, absorber, room, stop))
 
@@ -169,7 +193,9 @@ async def _opened_store(
             opening = open_store(settings, recover=True, on_full=room.met_full)
             try:
                 return await resources.enter_async_context(opening)
-            except StoreFull as error:
+            except StoreUnavailable as error:
+                if settings.store.url is None and not isinstance(error, StoreFull):
+                    raise  # a file that cannot be opened is not going to be mended by waiting
                 log.error(
                     "the store cannot be opened yet; leads wait in the journal",
                     error=str(error),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from leadkeep.app.database import refuse_on_database
 from leadkeep.app.parts import journal_readers, make_absorber
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import RecoveryError, StoreUnavailable
@@ -37,6 +38,12 @@ async def back_up(
     """Make a backup of a running or resting installation; see `Backup.make`."""
     from leadkeep.recovery.backup import Backup
 
+    refuse_on_database(
+        settings,
+        "be backed up with its journals by this command",
+        "Back the database up with pg_basebackup and its WAL; journals and archive are in "
+        f"{settings.data}.",
+    )
     backup = Backup(
         Places.of(settings),
         journals=journal_readers(settings),
@@ -54,7 +61,7 @@ async def verify(settings: Settings, progress: Progress | None = None) -> Examin
     Raises:
         StoreError: there was a store, and it is gone or cannot be read.
     """
-    from leadkeep.app.store import why_lost
+    from leadkeep.app.store import existing_store, why_lost
     from leadkeep.journal.archive import Archive
     from leadkeep.journal.survey import Survey
     from leadkeep.recovery.examination import examine
@@ -63,9 +70,7 @@ async def verify(settings: Settings, progress: Progress | None = None) -> Examin
     if lost is not None:
         raise lost.error
     survey = Survey(settings.journal_folders, Archive(settings.archive_folder))
-    if not settings.store_path.exists():
-        return await examine(None, survey, progress)
-    async with _opener(settings, read_only=True)(settings.store_path) as store:
+    async with existing_store(settings) as store:
         return await examine(store, survey, progress)
 
 
@@ -98,6 +103,12 @@ def restoring(settings: Settings, directory: Path, progress: Progress | None = N
     """A restore of a backup to where the settings say."""
     from leadkeep.recovery.restore import Restore
 
+    refuse_on_database(
+        settings,
+        "be restored by this command",
+        "Restore the database from its base backup and WAL, then start the worker: it absorbs "
+        "what the database lacks.",
+    )
     return Restore(
         directory,
         Places.of(settings),
@@ -113,6 +124,11 @@ def rebuilding(settings: Settings, progress: Progress | None = None) -> Rebuild:
     """A rebuild of the store that the settings name."""
     from leadkeep.recovery.rebuild import Rebuild
 
+    refuse_on_database(
+        settings,
+        "be rebuilt by this command",
+        "Restore the database from its base backup and WAL.",
+    )
     return Rebuild(
         Places.of(settings),
         journals=journal_readers(settings),

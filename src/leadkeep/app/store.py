@@ -18,7 +18,8 @@ from leadkeep.settings.model import Settings
 
 if TYPE_CHECKING:
     from leadkeep.store.base import Store
-    from leadkeep.store.sqlite.migrations import MigrationStatus
+    from leadkeep.store.engine.hand import OnDecided
+    from leadkeep.store.migrations import MigrationStatus
 
 
 def make_data_folder(settings: Settings) -> None:
@@ -35,6 +36,11 @@ def make_data_folder(settings: Settings) -> None:
             f"the folder {folder} cannot be made: {error.strerror}",
             hint="Give a folder that this user may write to, with --data or in leadkeep.toml.",
         ) from error
+
+
+def has_store(settings: Settings) -> bool:
+    """Whether there is a store to open: its file, or a database that is named."""
+    return settings.store.url is not None or settings.store_path.exists()
 
 
 @asynccontextmanager
@@ -57,8 +63,6 @@ async def open_store(
     Raises:
         StoreError: it cannot be used; the hint says what to do.
     """
-    from leadkeep.store.sqlite.opening import open_sqlite
-
     async with AsyncExitStack() as resources:
         on_decided = None
         if not read_only:
@@ -72,17 +76,37 @@ async def open_store(
             decisions = DecisionLog(OutcomeLog(settings.archive_folder / "outcomes"))
             resources.push_async_callback(decisions.close)
             on_decided = decisions.write
-        store = await open_sqlite(
-            settings.store_path,
-            clock=SystemClock(),
-            busy_timeout_ms=settings.store.busy_timeout_ms,
-            read_only=read_only,
-            recover=recover,
-            on_full=partial(on_full, settings.store_path.parent),
-            on_decided=on_decided,
+        store = await _opened(
+            settings, read_only=read_only, recover=recover, on_full=on_full, on_decided=on_decided
         )
         resources.push_async_callback(store.close)
         yield store
+
+
+async def _opened(
+    settings: Settings,
+    *,
+    read_only: bool,
+    recover: bool,
+    on_full: Callable[[Path], None],
+    on_decided: OnDecided | None,
+) -> Store:
+    if settings.store.url is not None:
+        from leadkeep.app.database import database
+        from leadkeep.store.postgres.opening import open_postgres
+
+        return await open_postgres(database(settings), read_only=read_only, on_decided=on_decided)
+    from leadkeep.store.sqlite.opening import open_sqlite
+
+    return await open_sqlite(
+        settings.store_path,
+        clock=SystemClock(),
+        busy_timeout_ms=settings.store.busy_timeout_ms,
+        read_only=read_only,
+        recover=recover,
+        on_full=partial(on_full, settings.store_path.parent),
+        on_decided=on_decided,
+    )
 
 
 @asynccontextmanager
@@ -92,11 +116,30 @@ async def existing_store(settings: Settings) -> AsyncIterator[Store | None]:
     Raises:
         StoreError: it is there and cannot be used.
     """
-    if not settings.store_path.exists():
+    if not has_store(settings):
         yield None
         return
     async with open_store(settings, read_only=True) as store:
         yield store
+
+
+def migrations_left(settings: Settings) -> Sequence[MigrationStatus]:
+    """What `migrate_store` would run, changing nothing.
+
+    Raises:
+        StoreError: the store cannot be looked at.
+    """
+    if settings.store.url is not None:
+        from leadkeep.app.database import database_migrations
+
+        return [one for one in database_migrations(settings) if not one.applied]
+    from leadkeep.store.migrations import MigrationStatus
+    from leadkeep.store.sqlite.migrations import known_migrations, migration_status
+
+    if not settings.store_path.exists():
+        return [MigrationStatus(one.number, one.name, False) for one in known_migrations()]
+    found = migration_status(settings.store_path, busy_timeout_ms=settings.store.busy_timeout_ms)
+    return [one for one in found if not one.applied]
 
 
 def migrate_store(settings: Settings) -> Sequence[MigrationStatus]:
@@ -108,6 +151,10 @@ def migrate_store(settings: Settings) -> Sequence[MigrationStatus]:
     from leadkeep.store.occupancy import used
     from leadkeep.store.sqlite.migrations import migrate
 
+    if settings.store.url is not None:
+        from leadkeep.app.database import migrate_database
+
+        return migrate_database(settings)
     make_data_folder(settings)
     with used(settings.run_folder):
         _refuse_to_make_another(settings)
@@ -126,6 +173,8 @@ def why_lost(settings: Settings) -> Lost | None:
     """What is wrong if there is no store although there was one; None: nothing is."""
     from leadkeep.recovery.places import Places
 
+    if settings.store.url is not None:
+        return None
     places = Places.of(settings)
     if places.store.exists():
         return None
@@ -154,6 +203,8 @@ def why_damaged(settings: Settings) -> StoreDamaged | None:
     """What was found wrong with the store's file, after which nothing writes there; else None."""
     from leadkeep.store.sqlite.poison import PoisonMark
 
+    if settings.store.url is not None:
+        return None
     try:
         PoisonMark(settings.store_path).check_whole()
     except StoreDamaged as error:
@@ -177,6 +228,12 @@ async def refuse_if_lost(settings: Settings, store: Store) -> None:
 
     places = Places.of(settings)
     if places.has_history() and not await store.progress():
+        if settings.store.url is not None:
+            raise StoreUnsafe(
+                f"the store {settings.store_name} is empty, and {places.archive} is not",
+                hint="Check store.url, or restore the database from its backup; going on would "
+                "deliver every lead again.",
+            )
         raise StoreUnsafe(
             f"the store {places.store} is empty, and {places.archive} is not",
             hint="`leadkeep rebuild` makes it anew; going on would deliver every lead again.",

@@ -30,6 +30,7 @@ _SECTIONS = {
         "ledger": "leadkeep.cli.ledger:ledger",
         "leads": "leadkeep.cli.leads:leads",
         "pings": "leadkeep.cli.pings:pings",
+        "alerts": "leadkeep.cli.alerts:alerts",
         "sources": "leadkeep.cli.sources:sources",
         "sql": "leadkeep.cli.sql:sql",
     },

@@ -10,7 +10,8 @@ import click
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.options import command_line, json_option
 from leadkeep.cli.progress import progress_shown
-from leadkeep.cli.render import console, count, say, show_json
+from leadkeep.cli.render import console, say, show_json
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.recovery.backup import BackedUp

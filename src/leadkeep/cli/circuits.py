@@ -1,9 +1,9 @@
 """A destination's circuit in words, for people who look at a queue."""
 
 from leadkeep.cli.health import Found
-from leadkeep.cli.render import duration
 from leadkeep.models import Circuit
 from leadkeep.states import CircuitState
+from leadkeep.wording import duration
 
 
 def circuit_words(found: Found, destination: str) -> str:

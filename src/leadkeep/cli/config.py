@@ -16,7 +16,7 @@ from leadkeep.errors import LeadkeepError, SettingsError
 from leadkeep.settings.model import Settings
 
 if TYPE_CHECKING:
-    from leadkeep.store.sqlite.migrations import MigrationStatus
+    from leadkeep.store.migrations import MigrationStatus
 
 
 @click.command("check")
@@ -55,7 +55,7 @@ def _summary(settings: Settings) -> dict[str, Sequence[str]]:
         "data": [str(settings.data.absolute())],
         "listen": [str(address) for address in settings.intake.listen],
         "journals": [str(folder) for folder in settings.journal_folders],
-        "store": [str(settings.store_path)],
+        "store": [settings.store_name],
         "sources": [
             f"{name}: {', '.join((*source.paths, *map('{} (pings)'.format, source.ping_paths)))}"
             for name, source in settings.sources.items()
@@ -156,7 +156,7 @@ def migrate(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     for name in names:
         click.echo(f"{'would apply' if dry_run else 'applied'} {name}")
     if not names:
-        click.echo(f"{settings.store_path} is up to date.")
+        click.echo(f"{settings.store_name} is up to date.")
 
 
 def _migrate(settings: Settings) -> "Sequence[MigrationStatus]":
@@ -166,13 +166,6 @@ def _migrate(settings: Settings) -> "Sequence[MigrationStatus]":
 
 
 def _migrations_left(settings: Settings) -> "Sequence[MigrationStatus]":
-    from leadkeep.store.sqlite.migrations import (
-        MigrationStatus,
-        known_migrations,
-        migration_status,
-    )
+    from leadkeep.app import migrations_left
 
-    if not settings.store_path.exists():
-        return [MigrationStatus(one.number, one.name, False) for one in known_migrations()]
-    found = migration_status(settings.store_path, busy_timeout_ms=settings.store.busy_timeout_ms)
-    return [one for one in found if not one.applied]
+    return migrations_left(settings)

@@ -6,9 +6,10 @@ import click
 
 from leadkeep.cli.deciding import actor
 from leadkeep.cli.options import json_option
-from leadkeep.cli.render import count, show_json
+from leadkeep.cli.render import show_json
 from leadkeep.errors import NotFound
 from leadkeep.settings.model import Settings
+from leadkeep.wording import count
 
 
 @click.command("deliver-anyway")

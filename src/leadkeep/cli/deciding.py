@@ -14,12 +14,13 @@ import click
 import msgspec
 
 from leadkeep.cli.options import json_option
-from leadkeep.cli.render import count, say, show_json
+from leadkeep.cli.render import say, show_json
 from leadkeep.cli.selecting import selection_options
 from leadkeep.errors import LeadkeepError, NotFound, UsageError
 from leadkeep.models import Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Verb, statuses_for
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.store.base import Store
@@ -143,10 +144,10 @@ def _somebody_is_there() -> bool:
 
 
 async def _decide(settings: Settings, wish: _Wish, ask: Callable[[Verb, int], None] | None) -> int:
-    from leadkeep.app import open_store
+    from leadkeep.app import has_store, open_store
 
     refs = wish.selection.refs
-    if not settings.store_path.exists():
+    if not has_store(settings):
         if refs:
             raise NotFound(f"no lead has the id or number {refs[0]}")
         return 0
@@ -184,7 +185,7 @@ async def _why_not(store: "Store", wish: _Wish) -> LeadkeepError:
         found += [
             f"{ref} is {view.status.value}" + ("" if view.destination else " without destination")
             for view in lead.deliveries
-        ]
+        ] or [f"{ref} is delivered with its whole request"]
     return LeadkeepError(
         f"nothing to {wish.verb.value}: {'; '.join(found)}",
         hint=f"{wish.verb.value} is allowed for deliveries that are {allowed} "

@@ -14,18 +14,12 @@ from leadkeep.cli.exits import Exit
 from leadkeep.cli.groups import InOrder
 from leadkeep.cli.options import json_option
 from leadkeep.cli.passing import Signals, run_passing
-from leadkeep.cli.render import (
-    count,
-    local_time,
-    say,
-    show_json,
-    show_table,
-    tell,
-)
+from leadkeep.cli.render import local_time, say, show_json, show_table, tell
 from leadkeep.cli.store import opened
 from leadkeep.deployments import Deployment
 from leadkeep.errors import LeadkeepError, NotFound, StoreUnavailable, UsageError
 from leadkeep.settings.model import Settings
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.app import Deploying

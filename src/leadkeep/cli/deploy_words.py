@@ -3,8 +3,9 @@
 import click
 
 from leadkeep.cli.exits import Exit
-from leadkeep.cli.render import Column, count, duration, local_time, say, show_json
+from leadkeep.cli.render import Column, local_time, say, show_json
 from leadkeep.deployments import Deployment, DeploymentResult
+from leadkeep.wording import count, duration
 
 COLUMNS = (
     Column("ID", right=True),

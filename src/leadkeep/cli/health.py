@@ -9,10 +9,10 @@ from shlex import quote
 
 import msgspec
 
-from leadkeep.cli.render import count, duration, rough_size
 from leadkeep.disks.survey import Rooms
-from leadkeep.models import AtStake, Circuit, DestinationView
+from leadkeep.models import AtStake, Circuit, DestinationView, Outbox, Refused
 from leadkeep.states import Status
+from leadkeep.wording import count, duration, rough_size
 
 LATE_AFTER_SECONDS = 15 * 60
 """A lead that has waited this long at a destination that is not held is a reason to look."""
@@ -59,6 +59,10 @@ class Found(msgspec.Struct, frozen=True):
     rooms: Rooms = Rooms()
     certificates: AtStake = AtStake(0, None)
     """Leads that wait and whose certificate of consent is near its end."""
+    refused: tuple[Refused, ...] = ()
+    """Destinations that refuse leads as they are."""
+    outbox: Outbox = Outbox()
+    """What people are to be told and are not yet."""
     circuits: dict[str, Circuit] = {}
     """By destination; one that never opened is left out."""
     urls: dict[str, str] = {}
@@ -124,6 +128,10 @@ def _wishes(found: Found, command: Callable[..., str]) -> Iterator[Reason]:
         if view.held and view.hold_until_ms is None and is_late:
             words = f"{count(waiting, 'lead waits', 'leads wait')} until you resume {view.name}"
             yield Reason(words, command("resume", view.name))
+    if found.outbox.waiting and found.outbox.last_error:
+        unsent = count(found.outbox.waiting, "alert waits", "alerts wait")
+        words = f"{unsent} to be mailed: {found.outbox.last_error}"
+        yield Reason(words, command("alerts", "test"))
     full = [journal for journal in found.rooms.journals if journal.is_full]
     if len(full) < len(found.rooms.journals):
         for journal in full:
@@ -224,6 +232,7 @@ def _stuck(found: Found, command: Callable[..., str]) -> Sequence[Reason]:
         Reason(f"a process ended by itself and will be started again: {words}", command("check"))
         for words in found.processes.dead
     ]
+    reasons += [_refused(refused, command) for refused in found.refused]
     for view in found.destinations:
         if _is_late(found, view.oldest_waiting_at_ms) and not view.held:
             reasons.append(_late(found, view, command))
@@ -236,6 +245,14 @@ def _stuck(found: Found, command: Callable[..., str]) -> Sequence[Reason]:
             )
         )
     return reasons
+
+
+def _refused(refused: Refused, command: Callable[..., str]) -> Reason:
+    return Reason(
+        f"{refused.destination} refuses {count(refused.deliveries, 'lead')} "
+        f"({refused.error_class}): tried again, but somebody must mend something first",
+        command("leads", "list", "--destination", refused.destination, "--status", "pending"),
+    )
 
 
 def _late(found: Found, view: DestinationView, command: Callable[..., str]) -> Reason:

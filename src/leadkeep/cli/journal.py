@@ -17,7 +17,6 @@ from leadkeep.cli.render import (
     Column,
     as_json,
     console,
-    count,
     local_time,
     say,
     show_json,
@@ -34,6 +33,7 @@ from leadkeep.journal.survey import Place, Survey
 from leadkeep.journal.verify import Verdict, verified
 from leadkeep.models import Record, SegmentProgress
 from leadkeep.settings.model import Settings
+from leadkeep.wording import count
 
 _COLUMNS = (
     Column("SEGMENT", whole=True),

@@ -15,10 +15,11 @@ from leadkeep.cli.lead_parts import (
     to_where,
 )
 from leadkeep.cli.masking import mask_email, mask_headers, mask_phone, mask_text
-from leadkeep.cli.render import SIGNS, duration, local_time
+from leadkeep.cli.render import SIGNS, local_time
 from leadkeep.cli.visible import visible
 from leadkeep.models import AttemptView, DeliveryView, LeadView
 from leadkeep.states import Disposition, Status
+from leadkeep.wording import duration
 
 if TYPE_CHECKING:
     from rich.text import Text

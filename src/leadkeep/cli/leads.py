@@ -18,7 +18,6 @@ from leadkeep.cli.render import (
     Cell,
     Column,
     console,
-    duration,
     local_time,
     say,
     show_json,
@@ -35,6 +34,7 @@ from leadkeep.errors import NotFound
 from leadkeep.models import DeliveryView, LeadView, Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status, Verb
+from leadkeep.wording import duration
 
 reveal_option = click.option(
     "--reveal", is_flag=True, help="Show phone numbers, e-mail addresses and secrets whole."
@@ -57,7 +57,8 @@ _COLUMNS = (
 def leads() -> None:
     """Look at leads and decide about them.
 
-    A lead is named by its id or its 13-digit number (REF). It has one delivery for each of its
+    A lead is named by its id or its 13-digit number (REF), one lead of several in a request by the
+    request's and its place there, as in 1795470000001/3. A lead has one delivery for each of its
     destinations, and the commands here speak of deliveries.
     """
 

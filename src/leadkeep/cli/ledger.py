@@ -8,11 +8,12 @@ import msgspec
 
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.options import json_option
-from leadkeep.cli.render import Cell, Column, console, count, show_json, show_table
+from leadkeep.cli.render import Cell, Column, console, show_json, show_table
 from leadkeep.cli.times import UtcDay
 from leadkeep.cli.visible import visible
 from leadkeep.recovery.ledger import Ledger, LedgerRow, Problem, summed
 from leadkeep.states import LeadClass
+from leadkeep.wording import count
 
 _CLASSES = (
     LeadClass.COMPLETED,

@@ -8,7 +8,8 @@ import click
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.options import json_option
 from leadkeep.cli.progress import progress_shown
-from leadkeep.cli.render import count, show_json
+from leadkeep.cli.render import show_json
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.app import QueueProgress, QueueRun

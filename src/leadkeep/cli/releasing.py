@@ -9,12 +9,13 @@ import msgspec
 
 from leadkeep.cli.deciding import actor, confirm
 from leadkeep.cli.options import json_option
-from leadkeep.cli.render import count, show_json
+from leadkeep.cli.render import show_json
 from leadkeep.cli.selecting import selection_options
 from leadkeep.errors import NotFound, UsageError
 from leadkeep.models import Selection
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status, Verb
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.store.base import Store
@@ -89,9 +90,9 @@ def _known(settings: Settings, destinations: Sequence[str]) -> Sequence[str]:
 async def _release(
     settings: Settings, meant: Selection, destinations: Sequence[str], *, dry_run: bool
 ) -> int:
-    from leadkeep.app import open_store
+    from leadkeep.app import has_store, open_store
 
-    if not settings.store_path.exists():
+    if not has_store(settings):
         return 0
     waiting = msgspec.structs.replace(meant, statuses=(Status.HELD,), destinations=("",))
     async with open_store(settings) as store:

@@ -9,10 +9,11 @@ import msgspec
 
 from leadkeep.cli.deciding import actor, confirm
 from leadkeep.cli.options import json_option
-from leadkeep.cli.render import count, show_json
+from leadkeep.cli.render import show_json
 from leadkeep.cli.selecting import selection_options
 from leadkeep.errors import UsageError
 from leadkeep.models import Selection
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.models import Rerouted

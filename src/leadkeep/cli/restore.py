@@ -11,8 +11,9 @@ from leadkeep.cli.deciding import confirm
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.options import command_line, json_option
 from leadkeep.cli.progress import progress_shown
-from leadkeep.cli.render import count, say, show_json
+from leadkeep.cli.render import say, show_json
 from leadkeep.settings.model import Settings
+from leadkeep.wording import count
 
 if TYPE_CHECKING:
     from leadkeep.recovery.settling import Settled

@@ -58,7 +58,7 @@ async def _query(
     async with opened(settings) as store:
         if store is None:
             raise UsageError(
-                f"there is no store yet at {settings.store_path}",
+                f"there is no store yet at {settings.store_name}",
                 hint="It is made by `leadkeep serve` or `leadkeep migrate`.",
             )
         return await store.query(statement, limit=limit)

@@ -12,17 +12,7 @@ from leadkeep.cli.circuits import circuit_words
 from leadkeep.cli.exits import Exit
 from leadkeep.cli.health import Found, Health, Processes, Waiting, judge
 from leadkeep.cli.options import command_line, json_option
-from leadkeep.cli.render import (
-    Cell,
-    Column,
-    console,
-    count,
-    duration,
-    local_time,
-    rough_size,
-    show_json,
-    show_table,
-)
+from leadkeep.cli.render import Cell, Column, console, local_time, show_json, show_table
 from leadkeep.cli.store import opened
 from leadkeep.cli.visible import visible
 from leadkeep.clock import SystemClock
@@ -31,6 +21,7 @@ from leadkeep.errors import JournalError, LeadkeepError, StoreDamaged
 from leadkeep.models import DestinationView
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
+from leadkeep.wording import count, duration, rough_size
 
 if TYPE_CHECKING:
     from leadkeep.disks.survey import Rooms, WorkerRoom
@@ -48,10 +39,10 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """Say whether leads are safe, and what to do if not.
 
     Exit code 0: nothing needs you. 3: leads are at risk; the reasons are told, each with the
-    command to type next. Leads are at risk when deliveries have failed for good, when the oldest
-    has waited for more than 15 minutes at a destination that is not held, when leads wait and
-    nothing runs, when the store or the journal cannot be read whole, and when a disk is nearly
-    full.
+    command to type next. Leads are at risk when deliveries have failed for good, when a destination
+    refuses leads as they are, when the oldest has waited for more than 15 minutes at a destination
+    that is not held, when leads wait and nothing runs, when the store or the journal cannot be read
+    whole, and when a disk is nearly full.
     """
     found = asyncio.run(look(ctx.obj))
     health = judge(found, lambda *words: command_line(ctx, *words))
@@ -85,6 +76,8 @@ async def look(settings: Settings) -> Found:
                     counts=await store.counts(),
                     destinations=tuple(await store.destinations()),
                     circuits=await store.circuits(),
+                    refused=tuple(await store.refused()),
+                    outbox=await store.outbox(),
                     today=await _today(store),
                     certificates=await store.certificates_at_stake(
                         now_ms=found.now_ms, before_ms=found.now_ms + _CERTIFICATES_NEAR_MS
@@ -193,6 +186,8 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "rooms": found.rooms,
         "certificates": found.certificates,
         "circuits": found.circuits,
+        "refused": found.refused,
+        "alerts_waiting": found.outbox.waiting,
     }
 
 

@@ -81,7 +81,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     response_body: bytes
     """The reply, capped by `reply_max_bytes`."""
     needs_mending: bool = False
-    """It is tried again, but somebody must mend something first: alerts hear of it. Not stored."""
+    """It is tried again, but somebody must mend something first: alerts hear of it."""
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):

@@ -132,7 +132,7 @@ class Selection(msgspec.Struct, frozen=True):
     """
 
     refs: tuple[str, ...] = ()
-    """Lead ids or 13-digit lead numbers."""
+    """Lead ids or 13-digit lead numbers; one lead of several in a request: `1795470000001/3`."""
     statuses: tuple[Status, ...] = ()
     sources: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()

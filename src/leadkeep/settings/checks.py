@@ -32,6 +32,7 @@ def problems_between(settings: Settings, wrong: set[str]) -> list[str]:
         *_live(settings),
         *_destinations(settings),
         *_credentials(settings),
+        *_alerts(settings),
     )
     return [text for keys, text in findings if not wrong.intersection(keys)]
 
@@ -41,6 +42,7 @@ def problems_of_files(settings: Settings, wrong: set[str]) -> list[str]:
     files = {
         "intake.tls_certificate": settings.intake.tls_certificate,
         "intake.tls_key": settings.intake.tls_key,
+        "alerts.smtp_ca_file": settings.alerts.smtp_ca_file,
     }
     return [
         f'{key} = "{path}": cannot be read: {reason}'
@@ -94,6 +96,18 @@ def _tls_pair(settings: Settings) -> Iterator[Finding]:
         yield keys, "intake.tls_key: missing; intake.tls_certificate needs it"
     if key is not None and certificate is None:
         yield keys, "intake.tls_certificate: missing; intake.tls_key needs it"
+
+
+def _alerts(settings: Settings) -> Iterator[Finding]:
+    chosen = settings.alerts
+    keys = ("alerts.smtp_user", "alerts.smtp_password", "alerts.smtp_security")
+    if bool(chosen.smtp_user) != bool(chosen.smtp_password):
+        missing = "alerts.smtp_password" if chosen.smtp_user else "alerts.smtp_user"
+        yield keys, f"{missing}: missing; the mail server needs both to log in"
+    if chosen.smtp_user and chosen.smtp_security == "none":
+        yield keys, "alerts.smtp_security = none: the password would go unprotected; use starttls"
+    if chosen.mail_to and not chosen.smtp_host:
+        yield ("alerts.smtp_host", "alerts.mail_to"), "alerts.smtp_host: missing; mails need it"
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:

@@ -144,6 +144,39 @@ class StoreSettings:
     busy_timeout_ms: int = setting(
         5_000, "How long a write waits for another process's.", kind="milliseconds", minimum=0
     )
+    url: str | None = setting(
+        None,
+        "A PostgreSQL database instead of the SQLite file at `path`, for several nodes.",
+        kind="optional_database",
+        secret=True,
+        example='"postgresql://leadkeep@db.example/leadkeep"',
+    )
+    listen_url: str | None = setting(
+        None,
+        "The same database without a pooler in between, to hear at once of other nodes' leads. Not "
+        "set: `url`, unless `prepared_statements` are off.",
+        kind="optional_database",
+        secret=True,
+        example='"postgresql://leadkeep@db.example:5432/leadkeep"',
+    )
+    prepared_statements: bool = setting(
+        True,
+        "Prepare PostgreSQL's statements once for each connection; off for PgBouncer that pools "
+        "transactions.",
+        kind="yes_no",
+    )
+    connect_timeout_ms: int = setting(
+        5_000,
+        "How long PostgreSQL may take to take a connection.",
+        kind="milliseconds",
+        minimum=100,
+    )
+    statement_timeout_ms: int = setting(
+        15_000,
+        "How long PostgreSQL may take for one statement that writes; then it is tried again.",
+        kind="milliseconds",
+        minimum=1_000,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from leadkeep.settings.allowed import Kind, toml_list, toml_table
+from leadkeep.settings.mail import MAIL
 from leadkeep.settings.outcomes import OUTCOMES
 from leadkeep.settings.places import PLACES
 from leadkeep.settings.quantities import QUANTITIES
@@ -18,6 +19,7 @@ KINDS: Mapping[str, Kind] = {
     **TARGETS,
     **SHAPES,
     **OUTCOMES,
+    **MAIL,
     "target": target(PLACES["url"]),
 }
 

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
+from leadkeep.settings.alerts import AlertSettings
 from leadkeep.settings.destination import DestinationSettings
 from leadkeep.settings.installation import (
     IntakeSettings,
@@ -31,6 +33,7 @@ from leadkeep.settings.steering import BreakerSettings, RateSettings
 
 __all__ = [
     "Address",
+    "AlertSettings",
     "AuthSettings",
     "BreakerSettings",
     "DestinationSettings",
@@ -85,6 +88,7 @@ class Settings:
     journal: JournalSettings = field(default_factory=JournalSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
@@ -107,6 +111,15 @@ class Settings:
     def run_folder(self) -> Path:
         """Locks, doorbell and process files: nothing in it must last."""
         return self.data / "run"
+
+    @property
+    def store_name(self) -> str:
+        """The store, for people: the SQLite file, or the database without its password."""
+        if self.store.url is None:
+            return str(self.store_path)
+        parts = urlsplit(self.store.url)
+        where = parts.netloc.rpartition("@")[2] or "".join(parse_qs(parts.query).get("host", ()))
+        return f"postgresql://{where}{parts.path}"
 
     @property
     def store_path(self) -> Path:

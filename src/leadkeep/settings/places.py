@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from leadkeep.settings.allowed import (
     Kind,
@@ -15,6 +15,7 @@ from leadkeep.settings.allowed import (
     words_of,
 )
 from leadkeep.settings.model import Address
+from leadkeep.settings.secret import stripped
 from leadkeep.settings.table import Row
 
 OFF = "off"
@@ -104,6 +105,31 @@ def _parse_optional_url(raw: object, row: Row) -> str | None:
     return None if raw == "" else _parse_url(raw, row)
 
 
+def _database_allowed(_row: Row) -> str:
+    return 'a database such as "postgresql://user:password@host:5432/name"'
+
+
+def _parse_optional_database(raw: object, row: Row) -> str | None:
+    what = _database_allowed(row)
+    text = stripped(text_of(raw, what))
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        usable = (
+            parts.scheme in {"postgresql", "postgres"}
+            and len(parts.path) > 1
+            and bool(parts.hostname or parse_qs(parts.query).get("host"))
+            and (parts.port or 1) > 0
+            and not re.search(r"\s", text)
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise NotAllowed(what)
+    return text
+
+
 def _url_paths_allowed(_row: Row) -> str:
     return 'a list of paths such as "/webhook.php" or "/hooks/*", or "*" for every path'
 
@@ -162,6 +188,7 @@ PLACES = {
     ),
     "networks": Kind(_parse_networks, toml_list, _networks_allowed),
     "url": Kind(_parse_url, toml_text, _url_allowed),
+    "optional_database": Kind(_parse_optional_database, toml_text, _database_allowed),
     "optional_url": Kind(_parse_optional_url, toml_text, _url_allowed),
     "url_paths": Kind(_parse_url_paths, toml_list, _url_paths_allowed),
     "path": Kind(_parse_path, toml_text, _path_allowed),

@@ -5,7 +5,6 @@ is delivered all the same. The payload becomes a tree (`payload.py`), and `field
 what the many spellings mean; this module makes it fit to be shown.
 """
 
-import msgspec
 import structlog
 
 from leadkeep.models import NO_FACTS, Contact, Facts
@@ -63,13 +62,13 @@ class ContactReader:
         """What a payload says that is a tree already, and where it says nothing the query."""
         query = query or {}
         fields = _fields_of(tree, query)
-        facts = find_facts(tree, query)
-        if fields.first_name or fields.last_name:
-            facts = msgspec.structs.replace(
-                facts,
-                first_name=_shown(fields.first_name, NAME_CHARS),
-                last_name=_shown(fields.last_name, NAME_CHARS),
-            )
+        first, last = fields.first_name, fields.last_name
+        facts = find_facts(
+            tree,
+            query,
+            first_name=_shown(first, NAME_CHARS) if first else "",
+            last_name=_shown(last, NAME_CHARS) if last else "",
+        )
         return self.contact_of(fields), facts
 
     def _read(self, content_type: str, target: bytes, body: bytes) -> Contact:
@@ -82,10 +81,10 @@ class ContactReader:
             return _NOBODY
         phone = _shown(fields.phone, PHONE_CHARS)
         return Contact(
-            name=_shown(fields.full_name, NAME_CHARS),
-            phone=self._phones.e164(phone) if phone else "",
-            email=_shown(fields.email, EMAIL_CHARS),
-            vendor_lead_id=_shown(fields.vendor_lead_id, ID_CHARS),
+            _shown(fields.full_name, NAME_CHARS),
+            self._phones.e164(phone) if phone else "",
+            _shown(fields.email, EMAIL_CHARS),
+            _shown(fields.vendor_lead_id, ID_CHARS),
         )
 
 
@@ -109,7 +108,8 @@ def read_contact(content_type: str, target: bytes, body: bytes) -> Contact:
 
 def _shown(text: str, longest: int) -> str:
     """One line without control characters, bidirectional overrides or lone surrogates, cut."""
-    text = text[: 4 * longest]
+    if len(text) > 4 * longest:
+        text = text[: 4 * longest]
     if text.isprintable():
         # Then its only white space is the space.
         if "  " not in text:

@@ -7,7 +7,7 @@ part's bytes are the vendor's own where the way to it is a plain path through JS
 import json
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -31,6 +31,7 @@ _EACH = "[]"
 _GZIP = b"\x1f\x8b"
 _NOBODY = Contact()
 
+_Shown = TypeVar("_Shown", Contact, Facts)
 _log = structlog.get_logger("leadkeep.sources")
 
 
@@ -40,6 +41,9 @@ class Parted(NamedTuple):
     parts: tuple[LeadPart, ...] = ()
     unparted: str = ""
     """Why its leads could not be told apart."""
+    only: LeadPart | None = None
+    """The one lead that it holds where its source's leads stand: what it says counts, as in Meta's
+    requests, whose own ids are those of pages. It is no part: the request is the lead."""
 
 
 WHOLE = Parted()
@@ -89,8 +93,12 @@ class Several:
             elements = self._elements(record)
         except (Unclear, Unreadable) as error:
             return Parted(unparted=str(error))
-        if not elements or (len(elements) == 1 and not self.splits):
+        if not elements:
             return WHOLE
+        if len(elements) == 1 and not self.splits:
+            if self._at is None:
+                return WHOLE
+            return Parted(only=self._part(record, elements[0], record.body))
         if len(elements) > PARTS_MOST:
             return Parted(unparted=f"it holds {len(elements):,} leads, more than {PARTS_MOST:,}")
         bodies = self._bodies(record.body, elements)
@@ -139,6 +147,8 @@ class Several:
 
 def seen_whole(parted: Parted, contact: Contact, facts: Facts) -> tuple[Contact, Facts]:
     """What is shown of a whole request: the first of its leads. It is a test if all of them are."""
+    if parted.only is not None:
+        return _laid_over(contact, parted.only.contact), _laid_over(facts, parted.only.facts)
     parts = parted.parts
     if not parts:
         return contact, facts
@@ -150,6 +160,12 @@ def seen_whole(parted: Parted, contact: Contact, facts: Facts) -> tuple[Contact,
         trusted_form=certificate or facts.trusted_form,
     )
     return contact if first.contact == _NOBODY else first.contact, shown
+
+
+def _laid_over(whole: _Shown, only: _Shown) -> _Shown:
+    """What the one lead says, and where it says nothing what the request does."""
+    said = {name: value for name in only.__struct_fields__ if (value := getattr(only, name))}
+    return msgspec.structs.replace(whole, **said)
 
 
 def _expression(name: str, text: str) -> Expression:

@@ -8,6 +8,7 @@ call may be repeated.
 from typing import Protocol
 
 from leadkeep.store.verbs.absorbing import AbsorbingStore
+from leadkeep.store.verbs.alerting import AlertingStore
 from leadkeep.store.verbs.asking import AskedStore
 from leadkeep.store.verbs.counting import CountingStore
 from leadkeep.store.verbs.deciding import DecidingStore
@@ -30,6 +31,7 @@ class Store(
     RecoveringStore,
     CountingStore,
     KeptStore,
+    AlertingStore,
     Protocol,
 ):
     """The queue's truth: all roles in one."""

@@ -26,8 +26,9 @@ from leadkeep.delivery.recorder import Recorder
 from leadkeep.journal import syscalls
 from leadkeep.journal.archive import Archive
 from leadkeep.journal.segment import Segment
-from leadkeep.store.sqlite import absorbing, migrations
+from leadkeep.store.sqlite import migrations
 from leadkeep.store.sqlite.store import SqliteStore
+from leadkeep.store.transactions import absorbing
 from leadkeep.supervisor.supervise import Supervisor
 
 # Faults, not designs: methods are replaced by functions that know only what they need.

@@ -16,6 +16,8 @@ class Sink(ThreadingHTTPServer):
         self.status = 200
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
+        self.asked: list[str] = []
+        """Paths of GETs."""
 
     @property
     def url(self) -> str:
@@ -31,6 +33,12 @@ class _Take(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.headers.append(dict(self.headers))
         self.server.bodies.append(body)
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:  # http.server's name
+        self.server.asked.append(self.path)
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")
         self.end_headers()

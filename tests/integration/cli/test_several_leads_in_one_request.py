@@ -129,3 +129,30 @@ def test_the_page_of_a_request_hides_who_its_leads_are(
         json.dumps(part).encode() for part in body
     ]
     assert [part["contact"]["name"] for part in told["parts"]] == ["Ada", "Bo"]
+
+
+def test_a_person_decides_about_one_lead_of_a_request(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(installation.folder)
+    config = CONFIG.format(url="http://127.0.0.1:9/", several="split")
+    config += '[sources.any]\npaths = ["/any"]\nseveral = "split"\n'
+    (installation.folder / "leadkeep.toml").write_text(config)
+    body = json.dumps([{"name": name} for name in ("Ada", "Bo", "Cy")]).encode()
+    number = installation.ok("push", "-", "--source", "any", stdin=body).split()[0]
+    installation.run("process-queue")
+
+    assert "1 delivery cancelled" in installation.ok("leads", "cancel", f"{number}/2")
+    assert "1 delivery held" in installation.ok("leads", "hold", f"{number}/3")
+    shown = {
+        view["part"]: view["status"]
+        for view in installation.json("leads", "show", number)["deliveries"]
+    }
+    assert shown == {1: "pending", 2: "cancelled", 3: "held"}
+    assert "1 delivery due at once" in installation.ok("leads", "retry", f"{number}/2")
+    page = installation.ok("leads", "show", f"{number}/3")
+    assert "name        Cy" in page
+    assert "Leads in this request: 1" in page
+    missing = installation.run("leads", "retry", f"{number}/4")
+    assert missing.exit_code == 5
+    assert f"the request {number} holds no lead 4" in missing.stderr

@@ -1,18 +1,18 @@
 """Leads of one key go one after another; follow-ups wait for their leads; nobody waits for ever."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
 from leadkeep.models import Claim, DeliveryView, LeadOrder, NewLead, Selection, Standing
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
+from leadkeep.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead, an_outcome, an_unrouted_lead
-from tests.store.conftest import OpenStore
+from tests.store.conftest import OpenStore, Shell
+from tests.store.engines import Refused
 
 EVERYTHING = Selection(everything=True)
 WAIT_SECONDS = 900
@@ -454,10 +454,11 @@ async def test_circles_do_not_wait(store: Store) -> None:
 
 
 @pytest.mark.parametrize("blocked", [10, 10_000])
-async def test_a_claim_visits_no_lead_that_waits(
-    store: Store, database: Path, blocked: int
+async def test_a_claim_visits_no_lead_that_waits_in_sqlite(
+    sqlite_store: SqliteStore, blocked: int
 ) -> None:
     """Counted in steps of SQLite's virtual machine, which no machine's load changes."""
+    store = sqlite_store
     for begin in range(0, blocked, 1_000):
         some = min(1_000, blocked - begin)
         await store.absorb(a_batch(*(in_line() for _ in range(some))))
@@ -488,12 +489,17 @@ class _Steps:
         return self._hundreds * 100
 
 
-async def test_leads_without_order_leave_no_trace(store: Store, database: Path) -> None:
+async def test_leads_without_order_leave_no_trace(store: Store) -> None:
     await store.absorb(a_batch(*(a_lead() for _ in range(20))))
     await deliver(store, await claim(store))
     tables = ("lead_orders", "lines", "places", "out_of_order")
     for table in tables:
-        assert await store.query(f"SELECT count(*) FROM {table}", limit=1) == (["count(*)"], [(0,)])
+        assert (await store.query(f"SELECT count(*) FROM {table}", limit=1))[1] == [(0,)]
+
+
+async def test_sqlite_watches_no_move_until_a_lead_has_an_order(sqlite_store: SqliteStore) -> None:
+    store = sqlite_store
+    await store.absorb(a_batch(*(a_lead() for _ in range(20))))
     sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'keep_its_place'"
     assert (await store.query(sql, limit=1))[1] == [(0,)]
 
@@ -507,14 +513,12 @@ async def test_what_is_delivered_leaves_its_line(store: Store) -> None:
 
 
 async def test_the_database_itself_refuses_two_of_a_line_at_once(
-    store: Store, database: Path
+    store: Store, shell: Shell
 ) -> None:
     await store.absorb(a_batch(in_line(), in_line()))
     await claim(store)
-    shell = apsw.Connection(str(database))
-    with pytest.raises(apsw.ConstraintError, match="never under way at once"):
-        shell.execute(
+    with pytest.raises(Refused, match="never under way at once"):
+        await shell(
             "UPDATE deliveries SET status = 'processing', fence = 1, lease_boot_id = 'b',"
             " lease_until_boot_ms = 1, lease_owner = 'w' WHERE status = 'pending'"
         )
-    shell.close()

@@ -4,7 +4,6 @@ The machine of `test_store_state_machine`, with leads in lines and leads that re
 same machine, run with the lines' guards taken out of the store, must find the difference.
 """
 
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -34,7 +33,14 @@ from tests.store.conformance.test_store_state_machine import (
     QUICK,
     WORKERS,
     StoreMachine,
+    each_engine,
+    examples,
+    in_memory,
+    on,
 )
+from tests.store.engines import Engine, SqliteEngine, SqlitePlace
+
+__all__ = ["each_engine", "in_memory"]
 
 KEYS = (b"a" * 16, b"b" * 16)
 
@@ -100,7 +106,7 @@ class OrderMachine(StoreMachine):
         lead = a_lead(destinations=("crm",), **overrides)
         refers_to = str(meant)
         if by_id:
-            sql = f"SELECT lead_id FROM leads WHERE lead_number = {meant}"
+            sql = f"SELECT lead_id FROM lead_queue WHERE lead_number = {meant}"
             _, ((refers_to,),) = self._do(self.stores[0].query(sql, limit=1))
         own_line = lead.record.lead_number.to_bytes(16, "big")
         order = LeadOrder(key=key or own_line, wait_ms=WAIT_MS, refers_to=refers_to)
@@ -223,8 +229,8 @@ class OrderMachine(StoreMachine):
             assert self._do(self.stores[1].flaws()) == []
 
 
-def test_leads_of_one_key_keep_their_order_whatever_happens() -> None:
-    run_state_machine_as_test(OrderMachine, settings=settings(QUICK, max_examples=60))
+def test_leads_of_one_key_keep_their_order_whatever_happens(each_engine: Engine) -> None:
+    run_state_machine_as_test(on(each_engine, OrderMachine), settings=examples(each_engine, 60))
 
 
 @pytest.mark.parametrize(
@@ -243,13 +249,14 @@ def test_leads_of_one_key_keep_their_order_whatever_happens() -> None:
     ],
 )
 def test_the_model_notices_lines_without_their_guards(
-    trigger: str, guard: str, nothing: str
+    trigger: str, guard: str, nothing: str, in_memory: SqliteEngine
 ) -> None:
     class Unguarded(OrderMachine):
         @initialize()
         def open(self) -> None:
             super().open()
-            connection = apsw.Connection(str(Path(self._folder.name) / "leadkeep.db"))
+            assert isinstance(self.place, SqlitePlace)
+            connection = apsw.Connection(str(self.place.path))
             where = "FROM sqlite_schema WHERE type = 'trigger' AND name = ?"
             sql = str(connection.execute(f"SELECT sql {where}", (trigger,)).fetchall()[0][0])
             assert guard in sql
@@ -258,7 +265,8 @@ def test_the_model_notices_lines_without_their_guards(
 
     with pytest.raises((AssertionError, StoreError)):
         run_state_machine_as_test(
-            Unguarded, settings=settings(QUICK, max_examples=500, phases=[Phase.generate])
+            on(in_memory, Unguarded),
+            settings=settings(QUICK, max_examples=500, phases=[Phase.generate]),
         )
 
 
@@ -278,12 +286,17 @@ def test_the_model_notices_lines_without_their_guards(
     ],
 )
 def test_the_model_notices_claims_without_their_guards(
-    statement: str, guard: str, nothing: str, monkeypatch: pytest.MonkeyPatch
+    statement: str,
+    guard: str,
+    nothing: str,
+    in_memory: SqliteEngine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unguarded = SQL[statement].replace(guard, nothing)
     assert unguarded != SQL[statement]
     monkeypatch.setitem(SQL, statement, unguarded)
     with pytest.raises((AssertionError, StoreError)):
         run_state_machine_as_test(
-            OrderMachine, settings=settings(QUICK, max_examples=500, phases=[Phase.generate])
+            on(in_memory, OrderMachine),
+            settings=settings(QUICK, max_examples=500, phases=[Phase.generate]),
         )

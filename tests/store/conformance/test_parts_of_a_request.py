@@ -1,13 +1,12 @@
 """Several leads in one request: one lead in every count, delivered together or part by part."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import apsw
 import pytest
 
+from leadkeep.errors import NotFound, UsageError
 from leadkeep.models import (
     Claim,
     Contact,
@@ -29,6 +28,8 @@ from leadkeep.store.asked import LiveAsk
 from leadkeep.store.base import Store
 from tests.fakes.clock import FakeClock
 from tests.store.builders import a_batch, a_lead, a_record, an_outcome, an_unrouted_lead
+from tests.store.conftest import Shell
+from tests.store.engines import Engine, Refused
 
 EVERYTHING = Selection(everything=True)
 ADA = Contact("Ada Example", "+16145550142", "ada@example.test", "1")
@@ -161,30 +162,27 @@ async def test_the_same_request_of_a_second_journal_brings_nothing_twice(store: 
     assert len(await standings(store)) == 3
 
 
-async def test_a_part_never_changes_until_its_lead_is_erased(store: Store, database: Path) -> None:
+async def test_a_part_never_changes_until_its_lead_is_erased(store: Store, shell: Shell) -> None:
     await store.absorb(a_batch(split()))
-    shell = apsw.Connection(str(database))
-    with pytest.raises(apsw.ConstraintError, match="never changes"):
-        shell.execute("UPDATE lead_parts SET name = 'x'")
-    shell.execute("UPDATE leads SET disposition = 'erased'")
-    shell.close()
+    with pytest.raises(Refused, match="never changes"):
+        await shell("UPDATE lead_parts SET name = 'x'")
+    await shell("UPDATE leads SET disposition = 'erased'")
     sql = "SELECT DISTINCT name, phone, email, vendor_lead_id, facts, body FROM lead_parts"
     assert await rows(store, sql) == [("", "", "", "", None, b"")]
 
 
 @pytest.mark.parametrize("table", ["deliveries", "lead_parts"])
 async def test_a_part_that_nobody_would_get_is_a_flaw(
-    store: Store, database: Path, table: str
+    store: Store, shell: Shell, engine: Engine, table: str
 ) -> None:
     await store.absorb(a_batch(split()))
     await store.apply(Verb.CANCEL, EVERYTHING, reason="", actor="test")
-    shell = apsw.Connection(str(database))
     if table == "lead_parts":
-        with pytest.raises(apsw.ConstraintError, match="never deleted before"):
-            shell.execute("DELETE FROM lead_parts WHERE part = 2")
-        shell.execute("DROP TRIGGER refuse_to_drop_a_part_with_deliveries")
-    shell.execute(f"DELETE FROM {table} WHERE part = 2")
-    shell.close()
+        with pytest.raises(Refused, match="never deleted before"):
+            await shell("DELETE FROM lead_parts WHERE part = 2")
+        where = " ON lead_parts" if engine.name == "postgres" else ""
+        await shell(f"DROP TRIGGER refuse_to_drop_a_part_with_deliveries{where}")
+    await shell(f"DELETE FROM {table} WHERE part = 2")
     (flaw,) = await store.flaws()
     assert "part" in flaw
     await store.apply(Verb.RETRY, EVERYTHING, reason="", actor="test")
@@ -453,3 +451,45 @@ async def test_a_request_that_went_whole_before_it_was_split_leaves_its_parts_to
         (0, "crm", Status.COMPLETED),
         (1, "crm", Status.PENDING),
     ]
+
+
+async def test_one_lead_of_several_can_be_named_by_its_number_in_the_request(store: Store) -> None:
+    request, other = split(), a_lead()
+    await store.absorb(a_batch(request, other))
+    number = request.record.lead_number
+    lead_id = str(UUID(bytes=request.record.lead_id))
+    for ref in (f"{number}/2", f"{lead_id}/2", f"{lead_id.upper()}/2"):
+        (view,) = await store.find(Selection(refs=(ref,)), limit=10)
+        assert view.part == 2
+    both = Selection(refs=(f"{number}/2", f"{lead_id}/3", str(other.record.lead_number)))
+    assert sorted(view.part for view in await store.find(both, limit=10)) == [0, 2, 3]
+    whole = Selection(refs=(f"{number}/2", str(number)))
+    assert len(await store.find(whole, limit=10)) == 3
+
+    held = await store.apply(
+        Verb.HOLD, Selection(refs=(f"{number}/2",)), reason="look", actor="test"
+    )
+    assert held == 1
+    shown = await store.lead(f"{number}/2")
+    assert [one.contact for one in shown.parts] == [BO]
+    assert [(view.part, view.status) for view in shown.deliveries] == [(2, Status.HELD)]
+    assert {view.status for view in (await store.lead(f"{number}/3")).deliveries} == {
+        Status.PENDING
+    }
+
+
+@pytest.mark.parametrize("part", ["4", "0", "x", "-1", "9999999999"])
+async def test_a_lead_that_the_request_does_not_hold_is_an_error(store: Store, part: str) -> None:
+    request = split()
+    await store.absorb(a_batch(request))
+    error = NotFound if part == "4" else UsageError
+    with pytest.raises(error, match="lead"):
+        await store.lead(f"{request.record.lead_number}/{part}")
+
+
+async def test_a_lead_that_is_not_delivered_by_itself_has_no_delivery_to_name(store: Store) -> None:
+    request = together()
+    await store.absorb(a_batch(request))
+    ref = f"{request.record.lead_number}/2"
+    assert await store.find(Selection(refs=(ref,)), limit=10) == []
+    assert [one.contact for one in (await store.lead(ref)).parts] == [BO]

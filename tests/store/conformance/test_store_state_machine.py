@@ -4,9 +4,7 @@ The same machine, run with fencing taken out of the store, must find the differe
 """
 
 import asyncio
-import tempfile
-from collections.abc import Coroutine
-from pathlib import Path
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -25,7 +23,6 @@ from leadkeep.models import AbsorbBatch, Claim, Contact, LeadPart, NewLead, Sele
 from leadkeep.states import Status, Verb
 from leadkeep.store.base import Store
 from leadkeep.store.sqlite.connections import SQL
-from leadkeep.store.sqlite.opening import open_sqlite
 from tests.fakes.clock import FakeClock
 from tests.store.builders import (
     BODY,
@@ -36,6 +33,7 @@ from tests.store.builders import (
     an_unrouted_lead,
 )
 from tests.store.conformance.queue_model import QueueModel, Row
+from tests.store.engines import ENGINES, Engine, Place, PostgresEngine, SqliteEngine
 
 T = TypeVar("T")
 
@@ -46,9 +44,6 @@ DESTINATIONS = ("crm", "dialer")
 WORKERS = ("worker-1", "worker-2")
 OUTCOMES = (Status.COMPLETED, Status.PENDING, Status.FAILED)
 PARTS = (LeadPart(Contact(), b'{"n":1}'), LeadPart(Contact(), b'{"n":2}'))
-
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Thousands of transactions are about order, not about disks."""
 
 QUICK = settings(
     max_examples=40,
@@ -80,9 +75,11 @@ def _a_lead_of_kind(kind: str) -> NewLead:
 class StoreMachine(RuleBasedStateMachine):
     """Two workers, each with its own handle on one database; a person; and the clock."""
 
+    engine: Engine
+    place: Place
+
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self._loop = asyncio.new_event_loop()
         self.clock = FakeClock()
         self.model = QueueModel(self.clock)
@@ -93,16 +90,15 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        path = Path(self._folder.name) / "leadkeep.db"
+        self.place = self._do(self.engine.new_place())
         for _ in WORKERS:
-            self.stores.append(self._do(open_sqlite(path, clock=self.clock, busy_timeout_ms=5_000)))
+            self.stores.append(self._do(self.place.open(self.clock)))
 
     def teardown(self) -> None:
         for store in self.stores:
             self._do(store.close())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
-        self._folder.cleanup()
 
     def _do(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(coroutine)
@@ -327,8 +323,34 @@ class StoreMachine(RuleBasedStateMachine):
         assert rows == [(self.leads, sum(len(row.tries) for row in self.model.rows.values()))]
 
 
-def test_the_store_does_what_the_model_does() -> None:
-    run_state_machine_as_test(StoreMachine, settings=QUICK)
+@pytest.fixture
+def in_memory() -> Iterator[SqliteEngine]:
+    """SQLite on what is no disk."""
+    engine = SqliteEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(params=ENGINES)
+def each_engine(request: pytest.FixtureRequest, in_memory: SqliteEngine) -> Engine:
+    """Both, each where it is fastest."""
+    if request.param == "sqlite":
+        return in_memory
+    return PostgresEngine(request.getfixturevalue("cluster"))
+
+
+def examples(engine: Engine, number: int) -> settings:
+    """So many for SQLite, and fewer where each step asks a server."""
+    return settings(QUICK, max_examples=number if engine.name == "sqlite" else number // 4)
+
+
+def on(engine: Engine, machine: type[StoreMachine]) -> type[StoreMachine]:
+    """The machine on an engine."""
+    return type(machine.__name__, (machine,), {"engine": engine})
+
+
+def test_the_store_does_what_the_model_does(each_engine: Engine) -> None:
+    run_state_machine_as_test(on(each_engine, StoreMachine), settings=examples(each_engine, 40))
 
 
 @pytest.mark.parametrize(
@@ -342,12 +364,17 @@ def test_the_store_does_what_the_model_does() -> None:
     ],
 )
 def test_the_model_notices_a_store_without_its_guards(
-    statement: str, fencing: str, nothing: str, monkeypatch: pytest.MonkeyPatch
+    statement: str,
+    fencing: str,
+    nothing: str,
+    in_memory: SqliteEngine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unguarded = SQL[statement].replace(fencing, nothing)
     assert unguarded != SQL[statement]
     monkeypatch.setitem(SQL, statement, unguarded)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
-            StoreMachine, settings=settings(QUICK, max_examples=500, phases=[Phase.generate])
+            on(in_memory, StoreMachine),
+            settings=settings(QUICK, max_examples=500, phases=[Phase.generate]),
         )

@@ -3,8 +3,8 @@
 import pytest
 
 from leadkeep.cli.health import judge
-from leadkeep.cli.render import rough_size
 from leadkeep.disks.survey import JournalRoom, Rooms, WorkerRoom
+from leadkeep.wording import rough_size
 from tests.unit.cli.test_health_judgement import command, found
 
 MIB = 1024**2

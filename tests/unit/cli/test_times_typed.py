@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from leadkeep.cli.render import duration
 from leadkeep.cli.times import parse_span, parse_until, parse_when
+from leadkeep.wording import duration
 
 NOW = datetime(2026, 8, 15, 14, 0, tzinfo=UTC)
 

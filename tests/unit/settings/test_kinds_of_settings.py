@@ -47,6 +47,17 @@ TAKEN = [
     ("days", "30d", 30),
     ("count", "1_000", 1000),
     ("ratio", "2.5", 2.5),
+    (
+        "optional_database",
+        " postgresql://u:p@db.example/leads ",
+        "postgresql://u:p@db.example/leads",
+    ),
+    (
+        "optional_database",
+        "postgres:///leads?host=/run/postgresql",
+        "postgres:///leads?host=/run/postgresql",
+    ),
+    ("optional_database", "", None),
     ("yes_no", "on", True),
     ("yes_no", "No", False),
     ("yes_no", True, True),
@@ -97,6 +108,12 @@ def test_a_kind_takes(kind: str, raw: object, value: object) -> None:
 
 
 REFUSED = [
+    ("optional_database", "mysql://db.example/leads"),
+    ("optional_database", "postgresql://db.example"),
+    ("optional_database", "postgresql:///leads"),
+    ("optional_database", "postgresql://db.example:port/leads"),
+    ("optional_database", "postgresql://db.example/a b"),
+    ("optional_database", 5),
     ("statuses", []),
     ("statuses", 200),
     ("statuses", [True]),

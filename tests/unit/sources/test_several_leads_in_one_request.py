@@ -3,14 +3,17 @@
 import gzip
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from leadkeep.absorber.making import LeadMaker
 from leadkeep.errors import SettingsError
-from leadkeep.models import Contact, Facts
+from leadkeep.models import Contact, Facts, Position
 from leadkeep.settings.reading import FieldsSettings
 from leadkeep.settings.source import SourceSettings
-from leadkeep.sources.routes import Route
+from leadkeep.sources.contact import ContactReader
+from leadkeep.sources.routes import Route, SourceTable
 from leadkeep.sources.several import PARTS_MOST, WHOLE, Parted
 from leadkeep.sources.vendor import TEST_LEAD, Vendor
 from leadkeep.states import Disposition
@@ -48,6 +51,39 @@ def test_each_part_is_byte_for_byte_what_the_vendor_wrote() -> None:
     assert bodies(b" [ " + first + b" ,\n" + second + b"]") == [first, second]
     nested = b'{"entry":[{"changes":[{"value":' + first + b'}]},{"changes":[{"value":' + second
     assert bodies(nested + b"}]}]}", several_at=META) == [first, second]
+
+
+ONE_OF_META = (
+    b'{"object":"page","entry":[{"id":"153125381133","time":1438292065,"changes":[{"field":'
+    b'"leadgen","value":{"leadgen_id":"123123123123","page_id":"123123","form_id":"1231231",'
+    b'"adgroup_id":"12312","ad_id":"12312","created_time":1440120384}}]}]}'
+)
+
+
+def shown(body: bytes, **settings: Any) -> tuple[Contact, Facts]:
+    """What a request as a whole is shown to say."""
+    maker = LeadMaker(
+        SourceTable({}, {}),
+        ContactReader("US"),
+        {"meta": Vendor("meta", SourceSettings(**settings))},
+    )
+    record = a_record(source="meta", body=body, headers=JSON)
+    lead = maker.lead(record, Position(UUID(int=7), 0), acknowledged=True)
+    assert lead.parts == ()
+    return lead.contact, lead.facts
+
+
+def test_the_one_lead_of_a_request_says_what_it_is_called_and_not_what_is_around_it() -> None:
+    assert parted(ONE_OF_META, several_at=META).parts == ()
+    assert shown(ONE_OF_META, several_at=META)[0].vendor_lead_id == "123123123123"
+    assert shown(ONE_OF_META)[0].vendor_lead_id == "153125381133", "the page's"
+
+
+def test_where_the_one_lead_says_nothing_the_request_does() -> None:
+    body = b'{"id":"9","phone":"614-555-0142","city":"Columbus","l":[{"name":"Ada","state":"OH"}]}'
+    contact, facts = shown(body, several_at="l")
+    assert contact == Contact(name="Ada", phone="+16145550142", vendor_lead_id="9")
+    assert (facts.city, facts.region) == ("Columbus", "OH")
 
 
 @pytest.mark.parametrize(

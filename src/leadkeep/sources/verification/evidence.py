@@ -1,7 +1,7 @@
 """A request as a verifier sees it: headers, parameters and fields, found once, never changed."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from leadkeep.models import Record
@@ -40,19 +40,16 @@ class Evidence:
         self.received_at_us = received_at_us
         self.peer = peer
         self._headers = headers
+        self._lower = b"\r\n" + headers.lower()
 
     def __len__(self) -> int:
         """Bytes."""
         return len(self.target) + len(self._headers) + len(self.body)
 
-    @cached_property
-    def _lower(self) -> bytes:
-        return b"\r\n" + self._headers.lower()
-
     def header(self, name: str) -> Sequence[bytes]:
         """Every value of a header, in order; none: empty."""
         found: list[bytes] = []
-        begin = b"\r\n" + name.lower().encode("latin-1", "replace") + b":"
+        begin = _beginning(name)
         at = self._lower.find(begin)
         while at >= 0:
             # In the headers themselves each place is two bytes earlier.
@@ -112,6 +109,12 @@ class Evidence:
             return str(value)
         except ValueError:
             return None  # A number of more digits than Python writes out.
+
+
+@lru_cache(maxsize=1_024)
+def _beginning(name: str) -> bytes:
+    """How the lines of a header begin, in small letters, behind the line before."""
+    return b"\r\n" + name.lower().encode("latin-1", "replace") + b":"
 
 
 def evidence_of(record: Record) -> Evidence:

@@ -1,11 +1,8 @@
-"""Keeping house: checkpoints, recovery from poisoning, and what the archive wants to know."""
-
-from uuid import UUID
+"""Keeping the database file: checkpoints, and recovery from poisoning."""
 
 import apsw
 
 from leadkeep.errors import StoreUnavailable
-from leadkeep.store.sqlite.connections import SQL, first_value
 from leadkeep.store.sqlite.examining import damages
 from leadkeep.store.sqlite.poison import PoisonMark, damaged_store
 
@@ -58,20 +55,3 @@ def recover(connection: apsw.Connection, mark: PoisonMark, *, busy_timeout_ms: i
         mark.set(damage[0], damaged=True)
         raise damaged_store(damage[0])
     mark.clear()
-
-
-def unsettled(connection: apsw.Connection, segment: UUID) -> int:
-    """How many deliveries of a segment's leads are neither completed nor cancelled."""
-    number: int = first_value(connection, "unsettled", {"segment": str(segment)})
-    return number
-
-
-def forget_segment(connection: apsw.Connection, segment: UUID, *, now_ms: int) -> None:
-    """Note that a segment has left the archive."""
-    connection.execute(SQL["forget_segment"], {"segment": str(segment), "now_ms": now_ms})
-
-
-def highest_lead_number(connection: apsw.Connection) -> int:
-    """The highest lead number known; 0 if there is none."""
-    number: int = first_value(connection, "highest_lead_number")
-    return number

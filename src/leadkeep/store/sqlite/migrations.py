@@ -3,17 +3,14 @@
 Several processes may start at once: each takes the write lock before it looks what is left to do.
 """
 
-import hashlib
-import re
 import time
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from leadkeep.errors import MigrationFailed, StoreUnavailable, StoreUnsafe
+from leadkeep.store.migrations import Migration, MigrationStatus, left_to_do, migrations_of
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
 from leadkeep.store.sqlite.connections import (
     SQL,
@@ -25,38 +22,12 @@ from leadkeep.store.sqlite.connections import (
 )
 from leadkeep.store.sqlite.poison import PoisonMark
 
-_FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
-
-
-class Migration(msgspec.Struct, frozen=True):
-    """One step of the schema."""
-
-    number: int
-    name: str
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        """Tells a migration that was changed after it had run."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-
-class MigrationStatus(msgspec.Struct, frozen=True):
-    """One migration and whether it has run."""
-
-    number: int
-    name: str
-    applied: bool
+__all__ = ["Migration", "MigrationStatus", "known_migrations", "migrate", "migration_status"]
 
 
 def known_migrations() -> tuple[Migration, ...]:
     """Every migration that this program knows, in order."""
-    folder = files("leadkeep.store") / "sql" / "sqlite" / "migrations"
-    found = []
-    for entry in folder.iterdir():
-        if match := _FILE_NAME.fullmatch(entry.name):
-            found.append(Migration(int(match[1]), match[2], entry.read_text("utf-8")))
-    return tuple(sorted(found, key=lambda migration: migration.number))
+    return migrations_of("sqlite")
 
 
 def migrate(
@@ -152,23 +123,7 @@ def _left_to_do(connection: apsw.Connection, known: Sequence[Migration]) -> list
                 hint="check the setting store.path",
             )
         return list(known)
-    applied = {
-        number: (name, checksum)
-        for number, name, checksum in connection.execute(SQL["applied_migrations"])
-    }
-    checksums = {migration.number: migration.checksum for migration in known}
-    for number, (name, checksum) in applied.items():
-        if number not in checksums:
-            raise StoreUnsafe(
-                f"the store's schema is newer than this program (migration {number}, {name})",
-                hint="run the newer program, or restore a backup from before the upgrade",
-            )
-        if checksums[number] != checksum:
-            raise StoreUnsafe(
-                f"migration {number}, {name}, is not the one that was run on this store",
-                hint="run the program that made this store",
-            )
-    return [migration for migration in known if migration.number not in applied]
+    return left_to_do(known, connection.execute(SQL["applied_migrations"]))
 
 
 def _run(connection: apsw.Connection, migration: Migration) -> None:

@@ -8,14 +8,14 @@ import apsw
 
 from leadkeep.clock import Clock
 from leadkeep.errors import StoreFull
+from leadkeep.store.engine.hand import OnDecided
 from leadkeep.store.sqlite import keeping
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
 from leadkeep.store.sqlite.connections import check_library, open_reader, open_writer
-from leadkeep.store.sqlite.hand import OnDecided
 from leadkeep.store.sqlite.migrations import check_up_to_date, run_migrations
 from leadkeep.store.sqlite.poison import PoisonMark
 from leadkeep.store.sqlite.store import SqliteStore
-from leadkeep.store.sqlite.threads import Readers, Writer
+from leadkeep.store.sqlite.threads import SqliteReaders, SqliteWriter
 
 _READERS = 2
 
@@ -99,8 +99,8 @@ def _open(
     return SqliteStore(
         path,
         clock,
-        writer=None if read_only else Writer(connections[0], mark, on_full=on_full),
-        readers=Readers(connections[-_READERS:], mark),
+        writer=None if read_only else SqliteWriter(connections[0], mark, on_full=on_full),
+        readers=SqliteReaders(connections[-_READERS:], mark),
         mark=mark,
         busy_timeout_ms=busy_timeout_ms,
         on_decided=on_decided,

@@ -14,15 +14,18 @@ from typing import TypeVar
 import apsw
 
 from leadkeep.errors import StoreError, StoreFull
+from leadkeep.store.engine.session import Work
 from leadkeep.store.sqlite.boundary import foreign_errors_mapped
 from leadkeep.store.sqlite.connections import SQL
 from leadkeep.store.sqlite.poison import PoisonMark
+from leadkeep.store.sqlite.session import SqliteSession
 
 T = TypeVar("T")
-Work = Callable[[apsw.Connection], T]
+Errand = Callable[[apsw.Connection], T]
+"""Work on the connection itself, outside of the verbs."""
 
 
-class Writer:
+class SqliteWriter:
     """The one thread and connection of this process that write.
 
     Args:
@@ -37,6 +40,7 @@ class Writer:
         on_full: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
+        self._session = SqliteSession(connection)
         self._mark = mark
         self._on_full = on_full
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="leadkeep-store-writer")
@@ -51,7 +55,7 @@ class Writer:
         """
         return await self._run(lambda: self._transact(work))
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Errand[T]) -> T:
         """Run `work` on the writer's connection outside of any transaction."""
 
         def mapped() -> T:
@@ -94,7 +98,7 @@ class Writer:
                 # After the lock is ours: whoever was hit while holding it has set the mark by now,
                 # or does so within microseconds, which the second look below is for.
                 self._mark.check()
-                result = work(connection)
+                result = work(self._session)
                 connection.execute(SQL["commit"])
             except BaseException:
                 if connection.in_transaction:
@@ -106,7 +110,7 @@ class Writer:
         return result
 
 
-class Readers:
+class SqliteReaders:
     """A few threads, each with a connection of its own that cannot write."""
 
     def __init__(self, connections: list[apsw.Connection], mark: PoisonMark) -> None:
@@ -121,6 +125,10 @@ class Readers:
 
     async def look(self, work: Work[T]) -> T:
         """Run `work` on one moment's view of the database."""
+        return await self.run(lambda connection: work(SqliteSession(connection)))
+
+    async def run(self, work: Errand[T]) -> T:
+        """The same on the connection itself."""
         try:
             future = self._threads.submit(self._look, work)
         except RuntimeError as error:
@@ -134,7 +142,7 @@ class Readers:
             for connection in self._all:
                 connection.close()
 
-    def _look(self, work: Work[T]) -> T:
+    def _look(self, work: Errand[T]) -> T:
         connection = self._free.get()
         try:
             with foreign_errors_mapped(self._mark):

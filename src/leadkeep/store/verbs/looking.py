@@ -27,7 +27,7 @@ class LookingStore(Protocol):
         """Deliveries, newest first; `after` is the last `delivery_id` of the page before."""
 
     async def lead(self, ref: str) -> LeadView:
-        """One lead by id or 13-digit number.
+        """One lead by id or 13-digit number; of one of several (`…/3`), what concerns it alone.
 
         Raises:
             NotFound: no lead has it.

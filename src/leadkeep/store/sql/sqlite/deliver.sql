@@ -31,7 +31,7 @@ WHERE id = :delivery AND status = 'pending' AND behind IS NOT 1;
 
 -- name: standing
 -- Where a delivery stands, and how its try under this fence was recorded (NULL: it was not).
-SELECT d.status, d.fence, d.lease_owner, a.stale, a.recorded_at_ms
+SELECT d.id, d.status, d.fence, d.lease_owner, a.stale, a.recorded_at_ms
 FROM deliveries AS d LEFT JOIN attempts AS a ON a.delivery = d.id AND a.fence = :fence
 WHERE d.id = :delivery;
 
@@ -54,6 +54,7 @@ SET status = :status,
     processed_at_ms = :processed_at_ms,
     error_message = :error_message,
     hold_reason = '',
+    to_mend = :to_mend,
     lease_boot_id = NULL, lease_until_boot_ms = NULL, lease_owner = NULL,
     updated_at_ms = :now_ms
 WHERE id = :delivery AND fence = :fence

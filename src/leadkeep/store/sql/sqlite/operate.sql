@@ -6,6 +6,11 @@ WHERE l.id IN (
     SELECT id FROM leads WHERE lead_id IN (SELECT value FROM json_each(:lead_ids))
     UNION
     SELECT id FROM leads WHERE lead_number IN (SELECT value FROM json_each(:lead_numbers)))
+  AND (:parts IS NULL
+       OR l.lead_id || '/' || d.part IN (SELECT value FROM json_each(:parts))
+       OR l.lead_number || '/' || d.part IN (SELECT value FROM json_each(:parts))
+       OR l.lead_id IN (SELECT value FROM json_each(:whole))
+       OR CAST(l.lead_number AS TEXT) IN (SELECT value FROM json_each(:whole)))
   AND d.lead BETWEEN :first_lead AND :last_lead
   AND (d.lead < :after_lead OR d.id < :after_id)
   AND (:status IS NULL OR d.status = :status)

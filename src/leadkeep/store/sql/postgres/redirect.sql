@@ -1,0 +1,93 @@
+-- name: set_aside
+-- A worker cannot send it at all: held with the reason, and as if it had not been claimed.
+UPDATE deliveries
+SET status = 'held', hold_reason = :reason, attempts = attempts - 1, next_attempt_at_ms = NULL,
+    lease_boot_id = NULL, lease_until_boot_ms = NULL, lease_owner = NULL, updated_at_ms = :now_ms
+WHERE id = :delivery AND fence = :fence AND status = 'processing'
+RETURNING id;
+
+-- name: whose_delivery
+-- A delivery's lead, destination and status.
+SELECT d.lead_id::text, d.destination, d.status, d.part FROM deliveries AS d
+WHERE d.id = :delivery;
+
+-- name: note_action
+-- One line in the log of actions for one delivery.
+INSERT INTO actions (at_ms, actor, verb, delivery, reason)
+VALUES (:now_ms, :actor, :verb, :delivery, :reason);
+
+-- name: may_stand_in
+-- One row if no person holds either destination, or has held the first since this time.
+SELECT 1 WHERE NOT EXISTS (
+  SELECT FROM destination_states
+  WHERE (name IN (:destination, :fallback) AND held)
+     OR (name = :destination AND since_ms > :failing_before_ms));
+
+-- name: failing
+-- Pending deliveries whose tries have failed since this time or longer, and whose lead does not go
+-- to the fallback; longest first.
+SELECT d.id, d.lead, d.lead_id::text, d.part
+FROM deliveries AS d
+WHERE d.status = 'pending' AND d.destination = :destination
+  AND d.first_attempt_at_ms IS NOT NULL AND d.first_attempt_at_ms <= :before_ms
+  AND d.stands_in_for IS NULL
+  AND NOT EXISTS (SELECT FROM deliveries AS o
+                  WHERE o.lead = d.lead AND coalesce(o.destination, '') = :fallback
+                    AND o.part = d.part)
+ORDER BY d.first_attempt_at_ms, d.id
+LIMIT :limit
+FOR UPDATE OF d SKIP LOCKED;
+
+-- name: untried
+-- The same of deliveries that have been due since this time and were never tried.
+SELECT d.id, d.lead, d.lead_id::text, d.part
+FROM deliveries AS d
+WHERE d.status = 'pending' AND d.destination = :destination
+  AND d.next_attempt_at_ms <= :before_ms AND d.attempts = 0 AND d.behind IS DISTINCT FROM 1
+  AND d.stands_in_for IS NULL
+  AND NOT EXISTS (SELECT FROM deliveries AS o
+                  WHERE o.lead = d.lead AND coalesce(o.destination, '') = :fallback
+                    AND o.part = d.part)
+ORDER BY d.next_attempt_at_ms, d.id
+LIMIT :limit
+FOR UPDATE OF d SKIP LOCKED;
+
+-- name: rest
+-- A delivery shall not be made any more; the reason is shown with it.
+UPDATE deliveries
+SET status = 'cancelled', hold_reason = '', next_attempt_at_ms = NULL, error_message = :reason,
+    updated_at_ms = :now_ms
+WHERE id = :delivery AND status IN ('pending', 'held', 'failed');
+
+-- name: insert_redirected
+-- A delivery that is due now, or held for a reason; it may stand in for another.
+INSERT INTO deliveries
+  (lead, lead_id, destination, status, next_attempt_at_ms, hold_reason, created_at_ms,
+   updated_at_ms, stands_in_for, part)
+SELECT n.lead, n.lead_id, :destination::text,
+       CASE :reason::text WHEN '' THEN 'pending' ELSE 'held' END,
+       CASE :reason::text WHEN '' THEN :now_ms::bigint END,
+       :reason::text, :now_ms::bigint, :now_ms::bigint, :stands_in_for::bigint, :part::integer
+FROM lead_numbers AS n WHERE n.lead = :lead
+RETURNING id;
+
+-- name: standings_of_lead
+-- Where each delivery of a lead stands, and for which destination it stands in.
+SELECT l.id, d.id, d.destination, d.status, d.hold_reason,
+       (SELECT o.destination FROM deliveries AS o WHERE o.id = d.stands_in_for), d.part
+FROM leads AS l JOIN deliveries AS d ON d.lead = l.id
+WHERE l.lead_id = :lead_id::uuid
+ORDER BY d.id;
+
+-- name: send_homeless
+-- A delivery that waits without destination gets one and is due now.
+UPDATE deliveries
+SET destination = :destination, status = 'pending', hold_reason = '', next_attempt_at_ms = :now_ms,
+    updated_at_ms = :now_ms
+WHERE id = :delivery AND destination IS NULL AND status IN ('pending', 'held');
+
+-- name: hold_delivery
+-- A delivery that waits is set aside.
+UPDATE deliveries
+SET status = 'held', hold_reason = :reason, next_attempt_at_ms = NULL, updated_at_ms = :now_ms
+WHERE id = :delivery AND status IN ('pending', 'failed');

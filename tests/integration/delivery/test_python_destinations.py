@@ -266,7 +266,7 @@ async def test_an_attempt_that_is_cancelled_leaves_nobody_behind(
         await attempt
     group = int((tmp_path / "hung").read_text())
     await destination.close()
-    assert processes_of(group) == []
+    await eventually(lambda: not processes_of(group))
 
 
 async def test_what_is_printed_hurts_nobody(calling: Make) -> None:

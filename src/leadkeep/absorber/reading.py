@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from leadkeep.absorber.importing import as_it_stood
 from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, SegmentState, TornTail
 from leadkeep.models import (
     AbsorbBatch,
@@ -19,6 +20,7 @@ from leadkeep.models import (
     RecordFlag,
     RecordKind,
     SegmentProgress,
+    is_imported,
 )
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.order import OrderReader
@@ -74,6 +76,10 @@ class LeadMaker:
 
     def lead(self, record: Record, position: Position, *, acknowledged: bool) -> NewLead:
         """The record with what could be found out about it; never raises."""
+        lead = self._read(record, position, acknowledged=acknowledged)
+        return as_it_stood(lead) if is_imported(record) else lead
+
+    def _read(self, record: Record, position: Position, *, acknowledged: bool) -> NewLead:
         content_type = content_type_of(record.headers)
         contact, facts = self._contacts.read_all(content_type, record.target, record.body)
         route = self._route(record)

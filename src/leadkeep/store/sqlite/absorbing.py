@@ -22,7 +22,7 @@ from leadkeep.models import (
     SegmentProgress,
 )
 from leadkeep.states import Disposition, Status
-from leadkeep.store.sqlite import ordering, parting
+from leadkeep.store.sqlite import importing, ordering, parting
 from leadkeep.store.sqlite.connections import SQL, Value, first_value
 from leadkeep.store.sqlite.likening import Kin, kin_of
 from leadkeep.store.sqlite.pinging import ping_row
@@ -90,6 +90,7 @@ def absorb(connection: apsw.Connection, batch: AbsorbBatch, *, now_ms: int) -> A
         _insert(connection, _INSERT_DELIVERY, _delivery_values(fresh, kin, first, now_ms))
         if any(lead.parts or lead.unparted for lead in fresh.values()):
             parting.note_parts(connection, fresh, kin, first, now_ms)
+        importing.stand_as_before(connection, fresh, first)
         connection.executemany(
             SQL["open_copy"],
             [

@@ -17,7 +17,7 @@ SQL = load_statements(
     "sqlite",
     [
         *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"),
-        *("likeness", "steer", "deploy", "redirect", "live", "order", "parts", "alert"),
+        *("likeness", "steer", "deploy", "redirect", "live", "order", "parts", "alert", "import"),
     ],
 )
 """Every statement, by name."""

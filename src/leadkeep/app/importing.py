@@ -127,7 +127,10 @@ async def import_queue(
             await absorb()
             work = _import(settings, queue, errand.wishes, store, progress)
             async with _open_door(settings) as take:
-                return await work.run(total=total, take=take, absorb=absorb, stop=stop)
+                done = await work.run(total=total, take=take, absorb=absorb, stop=stop)
+            # Now that its journal is closed, all of it.
+            await absorb()
+            return done
         finally:
             absorber.close()
 

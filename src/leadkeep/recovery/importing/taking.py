@@ -103,7 +103,7 @@ class Import:
         return surveyor.survey(self._table.queue, rows, list(self._table.missing))
 
     async def run(self, *, total: int, take: Take, absorb: Absorb, stop: asyncio.Event) -> Taken:
-        """Take what is not here yet, until all is, or `stop` is set.
+        """Take what is not here yet, until all is, or `stop` is set; not all need be absorbed.
 
         Args:
             total: how many that are, for the progress.
@@ -134,7 +134,6 @@ class Import:
                     waiting = waiting_bytes = 0
             if done.stopped:
                 break
-        await absorb()
         return done
 
     async def _pages(self) -> AsyncIterator[list[Reading | Refusal]]:

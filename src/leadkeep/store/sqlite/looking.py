@@ -21,6 +21,7 @@ from leadkeep.models import (
     Facts,
     LeadView,
     Position,
+    RecordFlag,
     Selection,
 )
 from leadkeep.states import Disposition, Status
@@ -161,6 +162,7 @@ def lead(connection: apsw.Connection, ref: str) -> LeadView:
         attempts={delivery: _attempts(connection, delivery) for delivery in deliveries},
         parts=parts_of(connection, row[0]),
         unparted=why_unparted(connection, row[0]),
+        flags=RecordFlag(row[25]),
     )
 
 

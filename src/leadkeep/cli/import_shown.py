@@ -18,7 +18,7 @@ _COLUMNS = (
     Column("STATUS"),
     Column("BEGINS", whole=True),
     Column("ROWS", right=True, whole=True),
-    Column("HERE ALREADY", right=True, whole=True),
+    Column("HERE", right=True, whole=True),
     Column("OLDEST", spare=True),
     Column("NEWEST", spare=True),
 )
@@ -86,4 +86,5 @@ def _cells(group: "Group") -> list[str | Cell]:
 
 
 def _when(at_us: int | None) -> str:
-    return "" if at_us is None else local_time(at_us // 1_000)
+    """The day, in the time zone of this terminal: more would not fit; --json has all of it."""
+    return "" if at_us is None else local_time(at_us // 1_000)[:10]

@@ -200,6 +200,26 @@ def test_what_postgresql_refuses_is_said_with_what_to_do(
     assert "s3cr3t" not in gone
 
 
+def test_nothing_can_be_written_through_the_connection_that_reads_postgresql(
+    scene: Scene, postgres: OtherPostgres
+) -> None:
+    name = in_postgres(
+        postgres,
+        POSTGRES.format(key="serial", payload="text", status="text", time="timestamp"),
+        "CREATE TABLE seen (n int)",
+        "CREATE FUNCTION noted(x text) RETURNS text LANGUAGE sql VOLATILE "
+        "AS 'INSERT INTO seen VALUES (1); SELECT x'",
+        "CREATE VIEW nosy AS SELECT id, noted(payload) AS payload, source, status, created_at "
+        "FROM lead_queue",
+        "INSERT INTO lead_queue (payload, source, status, created_at) "
+        "VALUES ('a', 'vendor', 'pending', '2026-11-01')",
+    )
+
+    told = refused(scene, postgres.url(name), "--table", "nosy")
+
+    assert "cannot execute INSERT in a read-only transaction" in told
+
+
 MARIADB = """
 CREATE TABLE lead_queue (
   id {key}, payload {payload}, source varchar(50), status {status}, attempts int DEFAULT 0,
@@ -297,7 +317,7 @@ def test_what_mariadb_refuses_is_said_with_what_to_do(scene: Scene, mariadb: Oth
     assert "s3cr3t" not in told
 
 
-def test_nothing_can_be_written_through_the_connection_that_reads(
+def test_nothing_can_be_written_through_the_connection_that_reads_mariadb(
     scene: Scene, mariadb: OtherMariadb
 ) -> None:
     name = in_mariadb(

@@ -18,7 +18,8 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from leadkeep.absorber.reading import BATCH_LEADS, LeadMaker, SegmentReading
+from leadkeep.absorber.making import LeadMaker
+from leadkeep.absorber.reading import BATCH_LEADS, SegmentReading
 from leadkeep.absorber.segments import OpenSegment, Segments
 from leadkeep.absorber.trouble import DOUBT_PAUSE_MS, Troubles
 from leadkeep.absorber.turn import Turn

@@ -1,38 +1,31 @@
-"""From journal groups to batches for the store: reads, counts, finds contact and route.
+"""From journal groups to batches for the store: reads, counts, has leads made of records.
 
 Runs in a thread beside the loop and touches nothing shared. Invariant: a batch ends where a group
 ends, its counts are those of the segment up to there, and every record that the journal gave is in
 exactly one batch.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Container, Iterator, Sequence
 
 import msgspec
 
+from leadkeep.absorber.making import LeadMaker
 from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, SegmentState, TornTail
 from leadkeep.models import (
     AbsorbBatch,
     NewLead,
     Position,
     Record,
-    RecordFlag,
     RecordKind,
     SegmentProgress,
 )
-from leadkeep.sources.contact import ContactReader
-from leadkeep.sources.order import OrderReader
-from leadkeep.sources.payload import content_type_of
-from leadkeep.sources.readable import payload_text
-from leadkeep.sources.routes import Route, SourceTable
-from leadkeep.sources.routing import Request, Routes
-from leadkeep.sources.several import WHOLE, seen_whole
-from leadkeep.sources.vendor import Vendor, certificate_expires_at_ms
-from leadkeep.states import Disposition
 
 BATCH_LEADS = 500
 BATCH_RECORDS = 2_000
 BATCH_BYTES = 4 * 1024**2
+
+# Looked up once: a member of an enum costs as much at each use as comparing it does ten times.
+_LEAD = RecordKind.LEAD
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -44,82 +37,6 @@ class Chunk(msgspec.Struct, frozen=True):
     """The segment ends in a write that was cut short; nobody was told 2xx for it."""
     doubt: Damage | None
     """Damage that was met and not yet passed over: it may be a disk's passing fault."""
-
-
-class LeadMaker:
-    """Turns a record into a lead: whose it is, where it goes, who it is about.
-
-    Args:
-        sources: which source's leads go where.
-        contacts: reads payloads.
-        vendors: what is known of each source's vendor.
-        conditional: sources whose leads are routed one by one.
-        orders: reads which leads stand in a line with others; None: none do.
-    """
-
-    def __init__(
-        self,
-        sources: SourceTable,
-        contacts: ContactReader,
-        vendors: Mapping[str, Vendor] = MappingProxyType({}),
-        conditional: Mapping[str, Routes] | None = None,
-        orders: OrderReader | None = None,
-    ) -> None:
-        self._sources = sources
-        self._conditional = conditional or {}
-        self._orders = orders
-        self._contacts = contacts
-        self._vendors = vendors
-        self._routes: dict[str, Route] = {}
-
-    def lead(self, record: Record, position: Position, *, acknowledged: bool) -> NewLead:
-        """The record with what could be found out about it; never raises."""
-        content_type = content_type_of(record.headers)
-        contact, facts = self._contacts.read_all(content_type, record.target, record.body)
-        route = self._route(record)
-        vendor = self._vendors.get(record.source)
-        likeness, parted, splits = None, WHOLE, False
-        if vendor is not None:
-            contact, facts = vendor.read(record, contact, facts)
-            parted = vendor.parts(record)
-            if parted is not WHOLE:
-                contact, facts = seen_whole(parted, contact, facts)
-                splits = vendor.splits(parted)
-            route, proof = vendor.route(record, route, facts)
-            route = vendor.whole(route, parted)
-            likeness = vendor.likeness(record, route, proof)
-        return NewLead(
-            record=record,
-            position=position,
-            acknowledged=acknowledged,
-            disposition=route.disposition,
-            destinations=route.destinations,
-            hold_reason=route.hold_reason,
-            contact=contact,
-            payload_text=payload_text(content_type, record.target, record.body),
-            facts=facts,
-            certificate_expires_at_ms=certificate_expires_at_ms(record, facts),
-            likeness=likeness,
-            order=None if self._orders is None else self._orders.read(record, contact),
-            parts=parted.parts,
-            splits=splits,
-            unparted=parted.unparted,
-        )
-
-    def _route(self, record: Record) -> Route:
-        # With plain numbers: each operation on flags makes a new flag, slowly.
-        if int.__and__(record.flags, RecordFlag.NO_ROUTE):
-            return self._sources.route(record.source, record.flags, record.target)
-        route = self._routes.get(record.source)
-        if route is None:
-            routes = self._conditional.get(record.source)
-            if routes is not None:
-                return routes.route(Request.of(record))
-            route = self._sources.route(record.source, record.flags, record.target)
-            # Of a source that is configured: any number of others may have been.
-            if route.disposition is not Disposition.QUARANTINED:
-                self._routes[record.source] = route
-        return route
 
 
 def nothing_yet(info: SegmentInfo) -> SegmentProgress:
@@ -249,14 +166,12 @@ class _Gathered:
             return
         self._bytes += entry.end - entry.offset
         position = Position(self._info.segment, entry.offset)
-        for record in entry.records:
-            if record.kind is RecordKind.LEAD:
-                lead = self._maker.lead(record, position, acknowledged=entry.acknowledged)
-                self.leads.append(lead)
-                if lead.parts:
-                    self._parts += len(lead.parts)
-            else:
-                self.notices.append(record)
+        leads = [record for record in entry.records if record.kind is _LEAD]
+        if len(leads) < len(entry.records):
+            self.notices += [record for record in entry.records if record.kind is not _LEAD]
+        made = self._maker.leads(leads, position, acknowledged=entry.acknowledged)
+        self.leads += made
+        self._parts += sum([len(lead.parts) for lead in made if lead.parts])
 
     def progress(self, *, finished: bool) -> SegmentProgress:
         before = self._before

@@ -81,10 +81,10 @@ class ContactReader:
             return _NOBODY
         phone = _shown(fields.phone, PHONE_CHARS)
         return Contact(
-            name=_shown(fields.full_name, NAME_CHARS),
-            phone=self._phones.e164(phone) if phone else "",
-            email=_shown(fields.email, EMAIL_CHARS),
-            vendor_lead_id=_shown(fields.vendor_lead_id, ID_CHARS),
+            _shown(fields.full_name, NAME_CHARS),
+            self._phones.e164(phone) if phone else "",
+            _shown(fields.email, EMAIL_CHARS),
+            _shown(fields.vendor_lead_id, ID_CHARS),
         )
 
 

@@ -6,7 +6,6 @@ looked at, those nearest to the root first, within the same bounds as for the pe
 """
 
 import re
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -91,46 +90,70 @@ def find_facts(*trees: Tree, first_name: str = "", last_name: str = "") -> Facts
     ranks: dict[str, int] = {}
     texts: dict[str, str] = {}
     keys_left = _MOST_KEYS
-    parts: deque[tuple[Tree, int]] = deque((tree, 0) for tree in trees)
-    while parts and keys_left > 0:
-        part, depth = parts.popleft()
+    parts: list[tuple[Tree, int]] = [(tree, 0) for tree in trees if tree]
+    for part, depth in parts:  # which grows meanwhile
+        if keys_left <= 0:
+            break
         if isinstance(part, list):
-            parts.extend((entry, depth) for entry in part[:_LIST_ENTRIES])
+            parts += [(entry, depth) for entry in part[:_LIST_ENTRIES]]
             continue
         if isinstance(part, str):
-            part = _opened(part)
+            part = _opened(part)  # noqa: PLW2901 - it is what stands there
         if not isinstance(part, dict):
             continue
         keys = tuple(part)
         if len(keys) > keys_left:
             keys = keys[:keys_left]
         keys_left -= len(keys)
-        for key, fact, place, fits in _facts_of(keys):
-            rank = depth * 1_000 + place
-            if rank < ranks.get(fact, _NO_RANK):
-                text = _text(fact, part[key], fits)
-                if text:
-                    ranks[fact], texts[fact] = rank, text
+        meant = _shapes.get(keys)
+        if meant is None:
+            meant = _facts_of(keys)
+        if meant:
+            _tell(part, meant, depth * 1_000, ranks, texts)
         if depth < _DEEPEST:
-            parts.extend(_parts_of(part, depth))
+            _go_deeper(parts, part, depth)
     if first_name or last_name:
         texts["first_name"], texts["last_name"] = first_name, last_name
     return _facts(texts) if texts else NO_FACTS
 
 
-def _parts_of(part: dict[str, Tree], depth: int) -> list[tuple[Tree, int]]:
-    """What may say something within a part. Every value of every lead comes by here."""
+def _tell(
+    part: dict[str, Tree],
+    meant: "tuple[_Meant, ...]",
+    before: int,
+    ranks: dict[str, int],
+    texts: dict[str, str],
+) -> None:
+    """Add what a part says of itself, where nothing better is known.
+
+    Args:
+        before: its own rank, to which that of each key is added.
+    """
+    for key, fact, place, fits, longest in meant:
+        rank = before + place
+        if rank >= ranks.get(fact, _NO_RANK):
+            continue
+        value = part[key]
+        if isinstance(value, str) and len(value) <= longest and value.isprintable():
+            # Nearly every value, at half the price: the same as `_text` says of it.
+            text = value.strip() if "  " not in value else " ".join(value.split())
+            if (len(text) < 10 and text.lower() in _NO_VALUE) or (fits and not fits(text)):
+                continue
+        else:
+            text = _text(fact, value, fits)
+        if text:
+            ranks[fact], texts[fact] = rank, text
+
+
+def _go_deeper(parts: list[tuple[Tree, int]], part: dict[str, Tree], depth: int) -> None:
+    """Add what may say something within a part. Every value of every lead comes by here."""
     lists = depth <= _DEEPEST_LIST
-    deeper = depth + 1
-    return [
-        (value, deeper)
-        for value in part.values()
-        if (
-            value[:1] in _OPENING
-            if isinstance(value, str)
-            else isinstance(value, dict) or (lists and isinstance(value, list))
-        )
-    ]
+    for value in part.values():
+        if isinstance(value, str):
+            if value[:1] in _OPENING:
+                parts.append((value, depth + 1))
+        elif isinstance(value, dict) or (lists and isinstance(value, list)):
+            parts.append((value, depth + 1))
 
 
 def _facts(texts: dict[str, str]) -> Facts:
@@ -138,27 +161,28 @@ def _facts(texts: dict[str, str]) -> Facts:
     return Facts(**texts, is_test=is_test)
 
 
-_Meant = tuple[str, str, int, _Fits | None]
-"""A key, the fact that it tells, how good a key for it it is, what its value must look like."""
+_Meant = tuple[str, str, int, _Fits | None, int]
+"""A key, the fact that it tells, how good a key for it it is, what its value must look like, and up
+to which length the value is only a text; -1: it is no text."""
 
 _shapes: dict[tuple[str, ...], tuple[_Meant, ...]] = {}
 """A vendor's leads have the same keys in the same order: what they mean is looked up once."""
 
 
 def _facts_of(keys: tuple[str, ...]) -> tuple[_Meant, ...]:
-    known = _shapes.get(keys)
-    if known is None:
-        known = tuple(
-            (key, *meant, _FITS.get(meant[0]))
-            for key in keys
-            if (meant := _meaning(key)) is not None
-        )
-        # Hostile payloads have ever new keys, and long ones: this stays small.
-        if len(keys) <= _SHAPE_KEYS and sum(map(len, keys)) <= _SHAPE_CHARS:
-            if len(_shapes) >= _SHAPES_KNOWN:
-                _shapes.clear()
-            _shapes[keys] = known
-    return known
+    """Those of a part's keys that tell a fact; looked up once for its shape."""
+    found = tuple(
+        (key, fact, place, _FITS.get(fact), -1 if fact == "is_test" else _longest(fact))
+        for key in keys
+        if (meant := _meaning(key)) is not None
+        for fact, place in (meant,)
+    )
+    # Hostile payloads have ever new keys, and long ones: this stays small.
+    if len(keys) <= _SHAPE_KEYS and sum(map(len, keys)) <= _SHAPE_CHARS:
+        if len(_shapes) >= _SHAPES_KNOWN:
+            _shapes.clear()
+        _shapes[keys] = found
+    return found
 
 
 @lru_cache(maxsize=4096)
@@ -200,7 +224,7 @@ def _text(fact: str, value: Tree, fits: _Fits | None) -> str:
         text = ("yes" if value else "no") if fact == "consent" else ""
     else:
         text = "" if value is None or isinstance(value, dict | list) else str(value)
-    text = _one_line(text, _LONGEST_TEXT if fact == "consent" else _LONGEST_VALUE)
+    text = _one_line(text, _longest(fact))
     if (len(text) < 10 and text.lower() in _NO_VALUE) or (fits is not None and not fits(text)):
         return ""
     return text
@@ -214,6 +238,10 @@ def _plain(value: Tree) -> Tree:
         if isinstance(value, dict):
             value = value.get("value") or value.get("#text") or value.get("url")
     return value
+
+
+def _longest(fact: str) -> int:
+    return _LONGEST_TEXT if fact == "consent" else _LONGEST_VALUE
 
 
 def _one_line(text: str, longest: int) -> str:

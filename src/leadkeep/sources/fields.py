@@ -6,7 +6,6 @@ hostile payload costs no more than a large honest one.
 """
 
 import re
-from collections import deque
 from itertools import islice
 
 import msgspec
@@ -24,13 +23,17 @@ from leadkeep.sources.spellings import (
 )
 from leadkeep.sources.tree import READ_BYTES, Tree
 
-# Looked up once: a member of an enum costs as much at each use as comparing it does ten times.
+# Looked up once: a member of an enum costs as much at each use as comparing it does ten times, and
+# as a key of a table its hash is made by Python code. Lists are indexed by what it stands for.
+_FIRST, _LAST, _FULL = Means.FIRST, Means.LAST, Means.FULL
 _PHONE, _EMAIL, _VENDOR_ID, _BELOW = Means.PHONE, Means.EMAIL, Means.VENDOR_ID, Means.BELOW
 
 _MOST_KEYS = 4_000
 _DEEPEST = 6
 _MOST_ANSWERS = 200
 _LONGEST_VALUE = 1_000
+_NO_RANK = 1_000_000_000
+"""Behind every rank there is."""
 _NO_VALUE = frozenset(["", "null", "none", "undefined", "n/a", "na", "nil", "-"])
 
 _QUESTION_KEYS = (
@@ -54,10 +57,11 @@ _DIGITS = (re.compile(r"(?:\d\D*){3}"), re.compile(r"(?:\d\D*){7}"))
 class Fields:
     """The best that was found for each meaning so far."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_ranks", "_texts")
 
     def __init__(self) -> None:
-        self._found: dict[Means, tuple[int, str]] = {}
+        self._ranks = [_NO_RANK] * len(Means)
+        self._texts = [""] * len(Means)
 
     def offer(self, means: Means, place: int, rank: int, value: Tree) -> None:
         """Take a value if it can be what its key says and nothing better is known.
@@ -66,11 +70,12 @@ class Fields:
             place: how good a key it stands under.
             rank: how sure the place of the key is, that of the key included.
         """
-        known = self._found.get(means)
-        if known is not None and known[0] <= rank:
+        if self._ranks[means] <= rank:
             return
         text = value if isinstance(value, str) else _text_of(means, value)
-        text = text[:_LONGEST_VALUE].strip()
+        if len(text) > _LONGEST_VALUE:
+            text = text[:_LONGEST_VALUE]
+        text = text.strip()
         if len(text) < 10 and text.lower() in _NO_VALUE:
             return
         if means is _EMAIL:
@@ -78,66 +83,60 @@ class Fields:
                 return
         elif means is _PHONE and not _is_phone(text, weak=place >= WEAK_RANK):
             return
-        self._found[means] = (rank, text)
-
-    def _text(self, means: Means) -> str:
-        found = self._found.get(means)
-        return found[1] if found else ""
+        self._ranks[means] = rank
+        self._texts[means] = text
 
     @property
     def empty(self) -> bool:
         """Nothing was found."""
-        return not self._found
+        return not any(self._texts)
 
     @property
     def has_person(self) -> bool:
         """Something was found by which a person could be called."""
-        return len(self._found) > (_VENDOR_ID in self._found)
+        first, last, full, phone, email = self._texts[_FIRST:_VENDOR_ID]
+        return bool(phone or email or full or first or last)
 
     @property
     def complete(self) -> bool:
         """Nothing is left to look for."""
-        found = self._found
-        return bool(
-            Means.PHONE in found
-            and Means.EMAIL in found
-            and Means.VENDOR_ID in found
-            and (Means.FULL in found or (Means.FIRST in found and Means.LAST in found))
-        )
+        first, last, full, phone, email, vendor_id = self._texts[_FIRST:_BELOW]
+        return bool(phone and email and vendor_id and (full or (first and last)))
 
     @property
     def full_name(self) -> str:
         """The name: first and last from one place, or one field for both, whichever is surer."""
-        first, last = self._found.get(Means.FIRST), self._found.get(Means.LAST)
-        full = self._found.get(Means.FULL)
-        if full and not (first and last and max(first[0], last[0]) < full[0] + WEAK_RANK):
-            return full[1]
-        return f"{self._text(Means.FIRST)} {self._text(Means.LAST)}".strip()
+        first, last, full = self._texts[_FIRST:_PHONE]
+        if full:
+            of_first, of_last, of_full = self._ranks[_FIRST:_PHONE]
+            if not (first and last and max(of_first, of_last) < of_full + WEAK_RANK):
+                return full
+        return f"{first} {last}".strip()
 
     @property
     def first_name(self) -> str:
         """The first name, where it has a field of its own."""
-        return self._text(Means.FIRST)
+        return self._texts[_FIRST]
 
     @property
     def last_name(self) -> str:
         """The last name, where it has a field of its own."""
-        return self._text(Means.LAST)
+        return self._texts[_LAST]
 
     @property
     def phone(self) -> str:
         """The phone number as sent."""
-        return self._text(Means.PHONE)
+        return self._texts[_PHONE]
 
     @property
     def email(self) -> str:
         """The email address as sent."""
-        return self._text(Means.EMAIL)
+        return self._texts[_EMAIL]
 
     @property
     def vendor_lead_id(self) -> str:
         """What the vendor calls this lead."""
-        return self._text(Means.VENDOR_ID)
+        return self._texts[_VENDOR_ID]
 
 
 def find_fields(tree: Tree, fields: Fields, *, after: int = 0) -> None:
@@ -157,18 +156,23 @@ def find_fields(tree: Tree, fields: Fields, *, after: int = 0) -> None:
 class _Walk:
     """One bounded walk over a tree, parts nearest to the root first."""
 
+    __slots__ = ("_after", "_fields", "_keys_left", "_parts", "_read_parts")
+
     def __init__(self, fields: Fields, after: int) -> None:
         self._fields = fields
         self._after = after
         self._keys_left = _MOST_KEYS
-        self._parts: deque[tuple[Tree, int, int]] = deque()
+        self._parts: list[tuple[Tree, int, int]] = []
         self._read_parts: list[tuple[dict[str, Tree], tuple[str, ...], int]] = []
 
     def down(self, tree: Tree, rank: int) -> None:
-        self._parts.append((tree, rank, 0))
-        while self._parts and self._keys_left > 0:
-            part, rank, depth = self._parts.popleft()
-            self._read(_opened(part) if isinstance(part, str) else part, rank, depth)
+        parts = self._parts = [*self._parts, (tree, rank, 0)]
+        for part, rank_of_part, depth in parts:  # which grows meanwhile
+            if self._keys_left <= 0:
+                break
+            opened = _opened(part) if isinstance(part, str) else part
+            self._read(opened, rank_of_part, depth)
+        self._parts = []
 
     def down_unknown(self) -> None:
         """Look below keys that we do not know, since those that we know held nobody."""
@@ -196,11 +200,15 @@ class _Walk:
             keys = keys[: self._keys_left]
         self._keys_left -= len(keys)
         self._read_parts.append((part, keys, depth))
+        after = rank + self._after
         for key, (means, place) in meanings_of(keys):
-            if means is not _BELOW:
+            if means is _BELOW:
+                if depth < _DEEPEST:
+                    self._parts.append((part[key], place + depth, depth + 1))
+            elif means is _VENDOR_ID:
                 self._offer(means, place, rank, part[key])
-            elif depth < _DEEPEST:
-                self._parts.append((part[key], place + depth, depth + 1))
+            else:
+                self._fields.offer(means, place, after + place, part[key])
 
     def _read_answers(self, answers: list[Tree], rank: int) -> None:
         """A list of questions and answers: `[{"name": "email", "value": "…"}]` and the like."""
@@ -260,7 +268,7 @@ def _question(asked: Tree) -> Meaning | None:
     if not isinstance(asked, str):
         return None
     meaning = meaning_of(asked)
-    return meaning if Means.FIRST <= meaning.means <= Means.VENDOR_ID else None
+    return meaning if _FIRST <= meaning.means <= _VENDOR_ID else None
 
 
 def _text_of(means: Means, value: Tree) -> str:
@@ -284,11 +292,11 @@ def _text_of(means: Means, value: Tree) -> str:
 def _joined(means: Means, value: dict[str, Tree]) -> str:
     """A name from its first and last, a phone number from its area and the rest."""
     parts: tuple[Tree, ...] = ()
-    if means is Means.PHONE:
+    if means is _PHONE:
         parts = (value.get("area"), value.get("phone"))
-    elif means is Means.FULL:
+    elif means is _FULL:
         by_meaning = {meaning_of(key).means: part for key, part in islice(value.items(), 20)}
-        parts = (by_meaning.get(Means.FIRST), by_meaning.get(Means.LAST))
+        parts = (by_meaning.get(_FIRST), by_meaning.get(_LAST))
     return " ".join(part for part in parts if isinstance(part, str))
 
 

@@ -17,6 +17,11 @@ from leadkeep.sources.verification.signature import Proof
 from leadkeep.sources.verification.verifier import NOT_PROVED, Verifier
 from leadkeep.states import Disposition
 
+# Looked up once: a member of an enum costs as much at each use as comparing it does ten times, and
+# each operation on flags makes a new flag.
+_ROUTED, _PUSHED = Disposition.ROUTED, int(RecordFlag.PUSHED)
+_and = int.__and__
+
 TEST_LEAD = "a test lead, which its source holds"
 CERTIFICATE_LASTS = timedelta(hours=72)
 """A TrustedForm certificate must be claimed in this time; it is made when the form is sent."""
@@ -51,18 +56,18 @@ class Vendor:
 
         It goes as routed, or is held if it proves nothing or is only a test.
         """
-        if route.disposition is not Disposition.ROUTED:
+        if route.disposition is not _ROUTED:
             return route, None
         proof = None
         # A program of ours is let in by other means, and proves nothing.
-        if self._verifier and not int.__and__(record.flags, RecordFlag.PUSHED):
+        if self._verifier and not _and(record.flags, _PUSHED):
             proved = self._verifier.prove(evidence_of(record))
             if isinstance(proved, str):
                 why = f"{NOT_PROVED} {self._name}: {proved}"
                 return Route(Disposition.QUARANTINED, route.destinations, why), None
             proof = proved
         if facts.is_test and self._holds_tests:
-            return Route(Disposition.ROUTED, route.destinations, TEST_LEAD), proof
+            return Route(_ROUTED, route.destinations, TEST_LEAD), proof
         return route, proof
 
     def read(self, record: Record, contact: Contact, facts: Facts) -> tuple[Contact, Facts]:
@@ -84,16 +89,16 @@ class Vendor:
         """Where a request goes that should be split and cannot be: a person looks at it."""
         if not (self._several.splits and parted.unparted):
             return route
-        if route.disposition is not Disposition.ROUTED or route.hold_reason:
+        if route.disposition is not _ROUTED or route.hold_reason:
             return route
         why = f"it cannot be split: {parted.unparted}; resumed, it is delivered as it came"
-        return Route(Disposition.ROUTED, route.destinations, why)
+        return Route(_ROUTED, route.destinations, why)
 
     def likeness(self, record: Record, route: Route, proof: Proof | None) -> Likeness | None:
         """By what a lead is compared with earlier ones; None: by nothing."""
-        if route.disposition is not Disposition.ROUTED or route.hold_reason:
+        if route.disposition is not _ROUTED or route.hold_reason:
             return None
-        if int.__and__(record.flags, RecordFlag.PUSHED):
+        if _and(record.flags, _PUSHED):
             return None  # a program that pushes the same twice means it
         return likeness_of(record, route.destinations, self._duplicates, proof)
 

@@ -3,10 +3,7 @@
 import itertools
 import random
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,13 +13,11 @@ from tests.faults.rig.experiment import Control, Experiment, Findings
 from tests.faults.rig.faulty_disk import FaultyDisk, faulty_disk, why_not_here
 from tests.faults.rig.installation import FAULTY, Installation
 from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.plain_queue import PlainQueue
 from tests.faults.rig.vendors import Vendors
-from tests.faults.rig.waiting import wait_until
 
 ERRORS = 6
 VENDORS = 4
-_ANSWERS = 10
-"""So many does a control give between two errors, however slow the machine."""
 
 
 def fail_then_cut(
@@ -108,30 +103,15 @@ def fail_a_plain_queue(folder: Path, seed: int, *, program: str) -> Findings:
     with faulty_disk(folder / "disk") as disk:
         store = disk.mounted / "plain"
         disk.spare_the_journal()
-        said = folder / "said"
-        with said.open("wb") as out:
-            command = [sys.executable, "-c", program, str(store)]
-            process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
-
-        def wait_for(what: str, condition: Callable[[], bool]) -> None:
-            wait_until(what, lambda: condition() or process.poll() is not None)
-
-        def wait_for_answers() -> None:
-            enough = said.read_bytes().count(b"\n") + _ANSWERS
-            wait_for("it takes leads", lambda: said.read_bytes().count(b"\n") >= enough)
-
-        try:
-            wait_for_answers()
+        with PlainQueue(program, str(store), said=folder / "said") as queue:
+            queue.wait_for_answers()
             for _ in range(ERRORS):
                 failed = disk.failed()
                 disk.fail(writes=1)
-                wait_for("the error came", partial(_more_failed, disk, failed))
-                wait_for_answers()
+                queue.wait_for("the error came", partial(_more_failed, disk, failed))
+                queue.wait_for_answers()
             disk.lose_power()
-        finally:
-            process.kill()
-            process.wait()
-        answered = {int(line) for line in said.read_bytes().split(b"\n")[:-1]}
+        answered = queue.answered()
         disk.power_on(None)
         kept = _appended(store) if program is APPENDING else _inserted(store)
     return Findings(

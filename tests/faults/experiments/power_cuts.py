@@ -3,8 +3,6 @@
 import itertools
 import random
 import sqlite3
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -14,8 +12,8 @@ from tests.faults.rig.experiment import Control, Experiment, Findings
 from tests.faults.rig.faulty_disk import faulty_disk, why_not_here
 from tests.faults.rig.installation import FAULTY, Installation
 from tests.faults.rig.judging import judge, settle
+from tests.faults.rig.plain_queue import PlainQueue
 from tests.faults.rig.vendors import Vendors
-from tests.faults.rig.waiting import wait_until
 
 CUTS = 4
 VENDORS = 4
@@ -73,17 +71,12 @@ def cut_a_plain_queue(folder: Path, seed: int, *, synchronous: str) -> Findings:
     chance = random.Random(seed)
     with faulty_disk(folder / "disk") as disk:
         store = disk.mounted / "plain.db"
-        process = subprocess.Popen(
-            [sys.executable, "-c", PLAIN, store, synchronous], stdout=subprocess.PIPE
-        )
-        try:
-            wait_until("it takes leads", store.exists)
+        with PlainQueue(PLAIN, str(store), synchronous, said=folder / "said") as queue:
+            queue.wait_for_answers()
             time.sleep(chance.uniform(0.2, 0.8))
+            queue.wait_for_answers()  # So that it is not just writing back, and flushing.
             disk.lose_power()
-        finally:
-            process.kill()
-            said, _ = process.communicate()
-        answered = [int(line) for line in said.split(b"\n")[:-1]]
+        answered = queue.answered()
         disk.power_on(None)
         db = sqlite3.connect(store)
         try:
@@ -97,7 +90,7 @@ def cut_a_plain_queue(folder: Path, seed: int, *, synchronous: str) -> Findings:
         faults=1,
         posted=len(answered),
         answered=len(answered),
-        lost=len(set(answered) - kept),
+        lost=len(answered - kept),
     )
 
 

@@ -42,6 +42,7 @@ LEASE_MS = 60_000
 LONGEST_WAIT_MS = 900_000
 DESTINATIONS = ("crm", "dialer")
 WORKERS = ("worker-1", "worker-2")
+OUTCOMES = (Status.COMPLETED, Status.PENDING, Status.FAILED)
 PARTS = (LeadPart(Contact(), b'{"n":1}'), LeadPart(Contact(), b'{"n":2}'))
 
 QUICK = settings(
@@ -180,7 +181,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         worker=st.sampled_from((0, 1)),
-        status=st.sampled_from((Status.COMPLETED, Status.PENDING, Status.FAILED)),
+        status=st.sampled_from(OUTCOMES),
         wait_seconds=st.integers(0, 600),
     )
     def record(self, data: st.DataObject, worker: int, status: Status, wait_seconds: int) -> None:
@@ -199,13 +200,17 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
-        claim = data.draw(st.sampled_from(self.claims))
+        self._release_one(data.draw(st.sampled_from(self.claims)))
+
+    def _release_one(self, claim: Claim) -> None:
         assert self._do(self.stores[0].release([claim])) == self.model.release(claim)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), worker=st.sampled_from((0, 1)))
     def set_aside(self, data: st.DataObject, worker: int) -> None:
-        claim = data.draw(st.sampled_from(self.claims))
+        self._set_one_aside(data.draw(st.sampled_from(self.claims)), worker)
+
+    def _set_one_aside(self, claim: Claim, worker: int = 0) -> None:
         expected = self.model.set_aside(claim)
         refused = SetAside(claim.delivery_id, claim.fence, "it cannot be sent")
         (recorded,) = self._do(self.stores[worker].set_aside([refused], actor=WORKERS[worker]))
@@ -228,6 +233,21 @@ class StoreMachine(RuleBasedStateMachine):
         self.claim(0, destination, limit)
         self.rescue(61)
         self.claim(1, destination, limit)
+
+    @rule(
+        destination=st.sampled_from(DESTINATIONS),
+        late=st.sampled_from(("releases", "sets aside", *OUTCOMES)),
+    )
+    def a_worker_comes_back_too_late(self, destination: str, late: str) -> None:
+        before = len(self.claims)
+        self.a_worker_hangs_and_another_takes_over(destination, limit=1)
+        for claim in self.claims[before : before + 1]:
+            if late == "releases":
+                self._release_one(claim)
+            elif late == "sets aside":
+                self._set_one_aside(claim)
+            else:
+                self._record_one(claim, Status(late), 0)
 
     @rule(destination=st.sampled_from(DESTINATIONS), limit=st.integers(1, 2))
     def the_machine_reboots_while_a_worker_works(self, destination: str, limit: int) -> None:

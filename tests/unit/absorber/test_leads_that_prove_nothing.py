@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from leadkeep.absorber.reading import LeadMaker
+from leadkeep.absorber.making import LeadMaker
 from leadkeep.models import NewLead, Position, RecordFlag
 from leadkeep.settings.load import load
 from leadkeep.sources.contact import ContactReader

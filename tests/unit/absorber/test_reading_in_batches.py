@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadkeep.absorber.reading import Chunk, LeadMaker, SegmentReading, nothing_yet
+from leadkeep.absorber.making import LeadMaker
+from leadkeep.absorber.reading import Chunk, SegmentReading, nothing_yet
 from leadkeep.journal.base import Damage, Group, SegmentInfo, SegmentState, TornTail
 from leadkeep.models import Record, RecordKind
 from leadkeep.settings.model import Settings

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadkeep.absorber.reading import LeadMaker
+from leadkeep.absorber.making import LeadMaker
 from leadkeep.models import Position, RecordFlag
 from leadkeep.settings.model import DestinationSettings, Settings, SourceSettings
 from leadkeep.settings.routing import RouteSettings

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from leadkeep.absorber.reading import LeadMaker
+from leadkeep.absorber.making import LeadMaker
 from leadkeep.errors import SettingsError
 from leadkeep.models import Contact, Facts, Position
 from leadkeep.settings.reading import FieldsSettings

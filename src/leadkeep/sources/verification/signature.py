@@ -16,6 +16,7 @@ from leadkeep.sources.verification.message import SignedMessage, Stamp
 
 _SIGNATURES_MAX = 20
 _LONGEST = 1_000
+_NO_STAMP = Stamp()
 
 _Fits = Callable[[bytes, bytes], bool]
 """Takes a message and a signature."""
@@ -59,9 +60,16 @@ class Signature:
             raise SettingsError(f"{key}.header: in which header the signature is sent is not said")
         self._prefix = settings.prefix.lower().encode()
         self._fitting = [_fitting(secret, settings, key) for secret in secrets]
-        self._needs_time = "timestamp" in self._message.pieces or bool(
+        pieces = self._message.pieces
+        # Asked of every lead, and the same for all.
+        self._is_hex = settings.encoding == "hex"
+        self._signs_time = "timestamp" in pieces
+        self._signs_id = "id" in pieces
+        self._needs_time = self._signs_time or bool(
             settings.max_age_seconds or settings.max_ahead_seconds
         )
+        self._signs_fields = "sorted_fields" in pieces and "body" not in pieces
+        self._may_miss_body = self._signs_fields or bool(settings.body_hash_parameter)
 
     @property
     def covers(self) -> frozenset[str]:
@@ -84,9 +92,9 @@ class Signature:
         settings = self._settings
         if self._needs_time and (fault := self._fault_of_time(evidence, found.stamp)):
             return fault
-        if "id" in self._message.pieces and not found.stamp.message_id:
+        if self._signs_id and not found.stamp.message_id:
             return f"it has no {settings.id_header or 'id'} header, which is signed as well"
-        if fault := self._fault_of_body(evidence):
+        if self._may_miss_body and (fault := self._fault_of_body(evidence)):
             return fault
         message = self._message.of(evidence, found.stamp)
         for signature in found.signatures:
@@ -96,9 +104,11 @@ class Signature:
         return "its signature does not fit what was sent and the secret"
 
     def _proof(self, evidence: Evidence, stamp: Stamp, message: bytes, signature: bytes) -> Proof:
-        is_hex = self._settings.encoding == "hex"
-        written = signature.hex().encode() if is_hex else base64.b64encode(signature).rstrip(b"=")
-        if "timestamp" in self.covers:
+        if self._is_hex:
+            written = signature.hex().encode()
+        else:
+            written = base64.b64encode(signature).rstrip(b"=")
+        if self._signs_time:
             message = self._message.of(evidence, Stamp(message_id=stamp.message_id))
         return Proof(message, written)
 
@@ -136,7 +146,8 @@ class Signature:
         elif settings.timestamp_field:
             timestamp = (evidence.field(settings.timestamp_field) or "").encode("utf-8", "replace")
         message_id = _first(evidence.header(settings.id_header)) if settings.id_header else b""
-        return Found(tuple(signatures), Stamp(timestamp, message_id))
+        has_stamp = timestamp or message_id
+        return Found(tuple(signatures), Stamp(timestamp, message_id) if has_stamp else _NO_STAMP)
 
     def _fault_of_time(self, evidence: Evidence, stamp: Stamp) -> str:
         settings = self._settings
@@ -163,8 +174,7 @@ class Signature:
         name = self._settings.body_hash_parameter
         given = [value for key, value in evidence.query if key == name] if name else []
         if not given:
-            by_fields = "sorted_fields" in self._message.pieces and "body" not in self.covers
-            if by_fields and evidence.body and evidence.form is None:
+            if self._signs_fields and evidence.body and evidence.form is None:
                 return "its body is no form whose fields are signed"
             return ""
         right = hashlib.sha256(evidence.body).hexdigest().encode()

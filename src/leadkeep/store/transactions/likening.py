@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from leadkeep.models import OTHER_BITS, Contact, NewLead
 from leadkeep.store.engine.session import Bindings, Session
 from leadkeep.store.transactions.settling_copies import held_because, replay_held_because
@@ -38,11 +40,12 @@ class Kin(NamedTuple):
         return because(self.copy_of.lead_number)
 
 
-class _Earlier(NamedTuple):
+class _Earlier(msgspec.Struct, frozen=True, gc=False):
     """A lead that a new one is compared with."""
 
     fingerprint: int
-    original: Original
+    row: int
+    lead_number: int
     received_at_ms: int
     stands: bool
     """It is on its way or confirmed, everywhere it goes."""
@@ -51,6 +54,7 @@ class _Earlier(NamedTuple):
 
 
 _NOBODY = Kin(None, None)
+_NO_ORIGINAL: tuple[Original | None, bool] = (None, False)
 _SAME = -1 << OTHER_BITS
 
 _LATEST = {"phone": "latest_by_phone", "email": "latest_by_email"}
@@ -75,11 +79,15 @@ def kin_of(
         return [_NOBODY] * len(leads)
     originals = _Originals(session, leads.values())
     persons = _Persons(session, leads.values())
-    kin = []
-    for row, (lead, number) in enumerate(zip(leads.values(), numbers, strict=True), first):
-        original, replayed = originals.of(lead, row, number)
-        kin.append(Kin(original, persons.latest(lead, row), replayed))
-    return kin
+    repeated = [
+        originals.of(lead, row, number)
+        for row, (lead, number) in enumerate(zip(leads.values(), numbers, strict=True), first)
+    ]
+    latest = [persons.latest(lead, row) for row, lead in enumerate(leads.values(), first)]
+    return [
+        _NOBODY if original is None and person is None else Kin(original, person, replayed)
+        for (original, replayed), person in zip(repeated, latest, strict=True)
+    ]
 
 
 class _Originals:
@@ -98,12 +106,7 @@ class _Originals:
         )
         for fingerprint, row, number, received_at_ms, stands, headers, *request in rows:
             earlier = _Earlier(
-                fingerprint,
-                Original(row, number),
-                received_at_ms,
-                bool(stands),
-                headers,
-                tuple(request),
+                fingerprint, row, number, received_at_ms, bool(stands), headers, tuple(request)
             )
             self._known.setdefault(fingerprint & _SAME, []).append(earlier)
 
@@ -111,7 +114,7 @@ class _Originals:
         """The lead's original, and whether it is replayed; if it has none, it may be one itself."""
         likeness = lead.likeness
         if likeness is None or not likeness.fingerprint:
-            return None, False
+            return _NO_ORIGINAL
         record = lead.record
         request = (record.method, record.target, record.body)
         known = self._known.setdefault(likeness.fingerprint & _SAME, [])
@@ -122,23 +125,17 @@ class _Originals:
                 and earlier.fingerprint == likeness.fingerprint
                 and earlier.request == request
             ):
-                return earlier.original, False
+                return Original(earlier.row, earlier.lead_number), False
         if likeness.signature:
             for earlier in known:
                 if earlier.request != request and _has(earlier.headers, likeness.signature):
-                    return earlier.original, True
+                    return Original(earlier.row, earlier.lead_number), True
         received_at_ms = record.received_at_us // 1_000
+        fingerprint = likeness.fingerprint
         known.append(
-            _Earlier(
-                likeness.fingerprint,
-                Original(row, number),
-                received_at_ms,
-                stands=True,
-                headers=record.headers,
-                request=request,
-            )
+            _Earlier(fingerprint, row, number, received_at_ms, True, record.headers, request)
         )
-        return None, False
+        return _NO_ORIGINAL
 
 
 def _has(headers: bytes, signature: bytes) -> bool:
@@ -152,7 +149,7 @@ class _Persons:
     def __init__(self, session: Session, leads: Iterable[NewLead]) -> None:
         self._session = session
         compared = [lead for lead in leads if lead.likeness and lead.likeness.person_since_ms]
-        self._latest: dict[tuple[str, str], tuple[int, str, int]] = {}
+        self._latest: dict[str, dict[str, tuple[int, str, int]]] = {"phone": {}, "email": {}}
         persons = [contact for lead in compared for contact in _persons_of(lead)]
         # Of most installations no request holds several: then nothing is looked for there.
         tables = [_LATEST]
@@ -165,28 +162,35 @@ class _Persons:
             values.discard("")
             if values:
                 wanted: Bindings = {"values": json.dumps(sorted(values))}
+                latest = self._latest[kind]
                 for table in tables:
                     for value, row, source, received_at_ms in session.rows(table[kind], wanted):
-                        known = self._latest.get((kind, value))
+                        known = latest.get(value)
                         if known is None or known[0] < row:
-                            self._latest[kind, value] = (row, source, received_at_ms)
+                            latest[value] = (row, source, received_at_ms)
 
     def latest(self, lead: NewLead, row: int) -> int | None:
         """The row of the latest earlier lead of that person, in the window."""
         likeness = lead.likeness
         if likeness is None or likeness.person_since_ms is None:
             return None
-        found: list[int] = []
+        found = 0
         source = lead.record.source
         mine = (row, source, lead.record.received_at_us // 1_000)
-        for kind, value in _named_by(lead):
-            known = self._latest.get((kind, value))
-            if known is not None and known[1] != source and not likeness.across_sources:
-                known = self._of_source(kind, value, source)
-            if known is not None and known[0] != row and known[2] >= likeness.person_since_ms:
-                found.append(known[0])
-            self._latest[kind, value] = mine
-        return max(found, default=None)
+        for contact in _persons_of(lead):
+            for kind, value in (("phone", contact.phone), ("email", contact.email)):
+                if not value:
+                    continue
+                latest = self._latest[kind]
+                known = latest.get(value)
+                latest[value] = mine
+                if known is None:
+                    continue
+                if known[1] != source and not likeness.across_sources:
+                    known = self._of_source(kind, value, source)
+                if known is not None and known[0] != row and known[2] >= likeness.person_since_ms:
+                    found = max(found, known[0])
+        return found or None
 
     def _of_source(self, kind: str, value: str, source: str) -> tuple[int, str, int] | None:
         where: Bindings = {"value": value, "source": source}
@@ -200,13 +204,3 @@ class _Persons:
 def _persons_of(lead: NewLead) -> Iterable[Contact]:
     """Whom a lead is about: of a request that holds several, each of them."""
     return [part.contact for part in lead.parts] if lead.parts else (lead.contact,)
-
-
-def _named_by(lead: NewLead) -> list[tuple[str, str]]:
-    """Phone numbers and addresses by which a lead's persons are known."""
-    return [
-        pair
-        for contact in _persons_of(lead)
-        for pair in (("phone", contact.phone), ("email", contact.email))
-        if pair[1]
-    ]

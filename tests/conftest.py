@@ -8,6 +8,9 @@ import structlog
 
 IN_CI = os.environ.get("CI") == "true"
 
+# Hundreds of processes are started: they need not compile all modules anew each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Not a hundred megabytes for each installation that a test makes; who tests ballast sets it.
 os.environ["LEADKEEP_WORKER__BALLAST_BYTES"] = "0"
 

@@ -117,9 +117,9 @@ EXPERIMENT = Experiment(
     "journal opens and has every lead that was answered before.",
     fault="images",
     run=partial(cut_everywhere, images=100),
-    short=partial(cut_everywhere, images=60),
+    short=partial(cut_everywhere, images=40),
     controls=(
-        Control("commits are not synced", partial(cut_everywhere, images=50, careless=True)),
+        Control("commits are not synced", partial(cut_everywhere, images=20, careless=True)),
     ),
     why_not_here=why_not_here,
     long_rounds=100,

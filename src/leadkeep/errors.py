@@ -20,6 +20,7 @@
     │   └── MigrationFailed       the schema could not be brought up to date; nothing was changed
     ├── RecoveryError             a backup, a restore or a rebuild cannot be done, or not here
     │   └── BackupDamaged         a backup is not what was written, and must not be relied on
+    ├── QueueUnreadable           the queue of another system cannot be read, for an import
     ├── AlertsUndelivered         a mail server did not take what people shall be told
     └── AlreadyRunning            another process does this job on this data folder
 
@@ -111,6 +112,10 @@ class RecoveryError(LeadkeepError):
 
 class BackupDamaged(RecoveryError):
     """A backup is not what was written: a file of it is missing, or its bytes have changed."""
+
+
+class QueueUnreadable(LeadkeepError):
+    """The queue of another system, from which leads are imported, cannot be read."""
 
 
 class AlertsUndelivered(LeadkeepError):

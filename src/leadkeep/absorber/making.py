@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from leadkeep.absorber.importing import as_it_stood
 from leadkeep.models import (
     Contact,
     Facts,
@@ -31,6 +32,7 @@ from leadkeep.states import Disposition
 
 _NO_ROUTE = int(RecordFlag.NO_ROUTE)
 """A plain number: each operation on flags makes a new flag, slowly."""
+_IMPORTED = int(RecordFlag.IMPORTED)
 _and = int.__and__
 
 
@@ -91,7 +93,7 @@ class LeadMaker:
             for record, (contact, facts) in zip(records, said, strict=True)
         ]
         orders = self._orders
-        return [
+        made = [
             NewLead(
                 record=record,
                 position=position,
@@ -115,6 +117,7 @@ class LeadMaker:
                 records, kinds, judged, strict=True
             )
         ]
+        return [as_it_stood(lead) if _and(lead.record.flags, _IMPORTED) else lead for lead in made]
 
     def _judged(self, record: Record, contact: Contact, facts: Facts) -> _Judged:
         route = self._route(record)

@@ -157,6 +157,7 @@ def _plain(lead: NewLead, reason: RecordRefused) -> NewLead:
         parts=(),
         splits=False,
         unparted="",
+        origin=None,
     )
 
 

@@ -134,6 +134,12 @@ class Writing:
                 leads=report.renumbered,
             )
         if batch.leads:
-            age_us = self._clock.now_us() - batch.leads[-1].record.received_at_us
-            metrics.AGE_SECONDS.set(max(age_us, 0) / 1e6)
+            self._note_age(batch)
             self._on_absorbed()
+
+    def _note_age(self, batch: AbsorbBatch) -> None:
+        """How long the latest lead has waited; one that another system received tells nothing."""
+        latest = next((lead for lead in reversed(batch.leads) if lead.origin is None), None)
+        if latest is not None:
+            age_us = self._clock.now_us() - latest.record.received_at_us
+            metrics.AGE_SECONDS.set(max(age_us, 0) / 1e6)

@@ -45,6 +45,7 @@ _SECTIONS = {
         "restore": "leadkeep.cli.restore:restore",
         "rebuild": "leadkeep.cli.restore:rebuild",
         "journal": "leadkeep.cli.journal:journal",
+        "import-queue": "leadkeep.cli.import_queue:import_queue",
     },
     "From a program": {
         "push": "leadkeep.cli.push:push",

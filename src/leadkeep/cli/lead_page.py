@@ -17,7 +17,7 @@ from leadkeep.cli.lead_parts import (
 from leadkeep.cli.masking import mask_email, mask_headers, mask_phone, mask_text
 from leadkeep.cli.render import SIGNS, local_time
 from leadkeep.cli.visible import visible
-from leadkeep.models import AttemptView, DeliveryView, LeadView
+from leadkeep.models import AttemptView, DeliveryView, LeadView, RecordFlag
 from leadkeep.states import Disposition, Status
 from leadkeep.wording import duration
 
@@ -147,13 +147,16 @@ def _said(lead: LeadView, reveal: bool) -> Iterator[tuple[str, str]]:
 def _timeline(lead: LeadView, reveal: bool) -> "Iterator[Text]":
     from rich.text import Text
 
+    received = "received"
     answered = (
         f"durable, and answered {lead.answer_status}"
         if lead.acknowledged
         else "kept, but perhaps not answered: the vendor may send it again"
     )
+    if RecordFlag.IMPORTED in lead.flags:
+        received, answered = "received by the system whose queue was imported", "kept"
     where = f"(journal segment {lead.position.segment} at {lead.position.offset:,})"
-    yield Text(f"{local_time(lead.received_at_ms)}  received")
+    yield Text(f"{local_time(lead.received_at_ms)}  {received}")
     yield Text(f"{'':<23}  {answered} {where}")
     later = duration((lead.absorbed_at_ms - lead.received_at_ms) / 1_000)
     yield Text(f"{local_time(lead.absorbed_at_ms)}  taken into the store, {later} later")

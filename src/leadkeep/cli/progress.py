@@ -11,12 +11,15 @@ Show = Callable[[str, int, int], None]
 
 
 @contextmanager
-def progress_shown(title: str, *, counted: bool = False) -> Iterator[Show | None]:
+def progress_shown(
+    title: str, *, counted: bool = False, rate: bool = False
+) -> Iterator[Show | None]:
     """A bar while the block runs; gives None where nobody looks.
 
     Args:
         title: what is being done, until more is known.
         counted: show numbers instead of per cent.
+        rate: show how many a second.
     """
     screen = console(sys.stderr)
     if not screen.is_terminal:
@@ -26,15 +29,24 @@ def progress_shown(title: str, *, counted: bool = False) -> Iterator[Show | None
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        Task,
         TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Rate(TextColumn):
+        """How many a second; nothing while that is not known."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn() if counted else TaskProgressColumn(),
+        *([Rate("")] if rate else []),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=screen, transient=True) as bar:

@@ -20,6 +20,23 @@ ACCEPTED = 200
 _BREAKS = frozenset("\r\n\0")
 
 
+def commit_to_first(journals: Sequence[JournalWriter], records: Sequence[bytes]) -> None:
+    """Make encoded records durable, as one group, in the first journal that can.
+
+    Raises:
+        JournalUnavailable: none could; says why of each.
+    """
+    failed: list[str] = []
+    for journal in journals:
+        try:
+            journal.commit(records)
+        except JournalUnavailable as error:
+            failed.append(str(error))
+        else:
+            return
+    raise JournalUnavailable("; ".join(failed))
+
+
 class Pusher:
     """Takes leads from a program. May be used by several threads.
 
@@ -83,18 +100,13 @@ class Pusher:
             journal.close()
 
     def _commit(self, encoded: bytes) -> None:
-        failed: list[str] = []
-        for journal in self._journals:
-            try:
-                journal.commit([encoded])
-            except JournalUnavailable as error:
-                failed.append(str(error))
-            else:
-                return
-        raise JournalUnavailable(
-            f"the lead was not taken: {'; '.join(failed)}",
-            hint="It is not in the queue. Mend the disk, then push it again.",
-        )
+        try:
+            commit_to_first(self._journals, [encoded])
+        except JournalUnavailable as error:
+            raise JournalUnavailable(
+                f"the lead was not taken: {error}",
+                hint="It is not in the queue. Mend the disk, then push it again.",
+            ) from error
 
     def _record(
         self, body: bytes, source: str | None, method: str, target: str, headers: Mapping[str, str]

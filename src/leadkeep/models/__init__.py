@@ -28,6 +28,7 @@ from leadkeep.models.delivering import (
     key_of_part,
     lead_and_part,
 )
+from leadkeep.models.importing import Origin, is_imported, origin_of
 from leadkeep.models.leads import (
     NO_FACTS,
     OTHER_BITS,
@@ -85,6 +86,7 @@ __all__ = [
     "Likeness",
     "NewLead",
     "Notice",
+    "Origin",
     "Outbox",
     "Outcome",
     "PartView",
@@ -104,6 +106,8 @@ __all__ = [
     "SetAside",
     "Standing",
     "StoredRequest",
+    "is_imported",
     "key_of_part",
     "lead_and_part",
+    "origin_of",
 ]

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from leadkeep.models.importing import Origin
 from leadkeep.models.leads import NO_FACTS, Contact, Facts, LeadOrder, LeadPart, Likeness
 from leadkeep.models.records import Position, Record
 from leadkeep.states import Disposition
@@ -42,6 +43,9 @@ class NewLead(msgspec.Struct, frozen=True, gc=False):
     """Each part is delivered by itself, and not the request as it came."""
     unparted: str = ""
     """Why the leads that it holds could not be told apart; empty: nothing was in the way."""
+    origin: Origin | None = None
+    """Not None: its deliveries begin as it stood in the queue that it was imported from, except
+    those that are held."""
 
 
 class SegmentProgress(msgspec.Struct, frozen=True, gc=False):

@@ -3,7 +3,7 @@
 import msgspec
 
 from leadkeep.models.leads import Contact, Facts
-from leadkeep.models.records import Position
+from leadkeep.models.records import Position, RecordFlag
 from leadkeep.states import Disposition, Status
 
 
@@ -93,6 +93,8 @@ class LeadView(msgspec.Struct, frozen=True, gc=False):
     """The leads that the request holds, if they are told apart."""
     unparted: str = ""
     """Why the leads that it holds could not be told apart."""
+    flags: RecordFlag = RecordFlag.NONE
+    """What the door knew about the request."""
 
 
 class DestinationView(msgspec.Struct, frozen=True, gc=False):

@@ -36,6 +36,8 @@ class RecordFlag(IntFlag):
     """Pushed by a program through the API, not received over HTTP."""
     LIVE = 8
     """Its destination's own answer is waited for; `answer_status` is what is answered without."""
+    IMPORTED = 16
+    """Taken over from another system's queue; `detail` says how it stood there (`Origin`)."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +63,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     answer_status: int
     """The HTTP status that the door answers once this is durable."""
     detail: str = ""
-    """For a rejection or handshake: why or which."""
+    """For a rejection or handshake: why or which. For an imported lead: its `Origin`."""
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):

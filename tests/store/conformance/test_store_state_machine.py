@@ -341,7 +341,7 @@ def each_engine(request: pytest.FixtureRequest, in_memory: SqliteEngine) -> Engi
 
 def examples(engine: Engine, number: int) -> settings:
     """So many for SQLite, and fewer where each step asks a server."""
-    return settings(QUICK, max_examples=number if engine.name == "sqlite" else number // 4)
+    return settings(QUICK, max_examples=number if engine.name == "sqlite" else number // 6)
 
 
 def on(engine: Engine, machine: type[StoreMachine]) -> type[StoreMachine]:

@@ -67,7 +67,7 @@ SQL = {
         [
             *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"),
             *("likeness", "steer", "deploy", "redirect", "live", "order", "parts", "alert"),
-            "lost_bytes",
+            *("lost_bytes", "import"),
         ],
     ).items()
 }

@@ -18,7 +18,7 @@ SQL = load_statements(
     [
         *("absorb", "deliver", "operate", "look", "keep", "recover", "examine", "count"),
         *("likeness", "steer", "deploy", "redirect", "live", "order", "parts", "alert"),
-        "lost_bytes",
+        *("lost_bytes", "import"),
     ],
 )
 """Every statement, by name."""

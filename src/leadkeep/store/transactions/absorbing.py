@@ -21,7 +21,7 @@ from leadkeep.models import (
 )
 from leadkeep.states import Disposition, Status
 from leadkeep.store.engine.session import Gate, Session, Value
-from leadkeep.store.transactions import ordering, parting
+from leadkeep.store.transactions import importing, ordering, parting
 from leadkeep.store.transactions.likening import Kin, kin_of
 from leadkeep.store.transactions.pinging import ping_row
 
@@ -68,6 +68,7 @@ def absorb(session: Session, batch: AbsorbBatch, *, now_ms: int) -> AbsorbReport
         session.insert("insert_delivery", _delivery_values(fresh, kin, first, now_ms))
         if any(lead.parts or lead.unparted for lead in fresh.values()):
             parting.note_parts(session, fresh, kin, first, now_ms)
+        importing.stand_as_before(session, fresh, first)
         session.each(
             "open_copy",
             [

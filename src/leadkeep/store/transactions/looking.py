@@ -18,6 +18,7 @@ from leadkeep.models import (
     Facts,
     LeadView,
     Position,
+    RecordFlag,
     Selection,
 )
 from leadkeep.states import Disposition, Status
@@ -160,6 +161,7 @@ def lead(session: Session, ref: str) -> LeadView:
         attempts={delivery: _attempts(session, delivery) for delivery in deliveries},
         parts=parts,
         unparted=why_unparted(session, row[0]),
+        flags=RecordFlag(row[25]),
     )
 
 

@@ -43,7 +43,7 @@ SELECT l.id, l.lead_id::text, l.lead_number, l.source, l.disposition, l.acknowle
        coalesce(l.payload_text, readable(l.body)), l.answer_status, l.name, l.phone, l.email,
        l.vendor_lead_id, s.segment::text, l.group_offset, l.facts, l.certificate_expires_at_ms,
        (SELECT n.lead_number FROM lead_numbers AS n WHERE n.lead = l.duplicate_of),
-       (SELECT n.lead_number FROM lead_numbers AS n WHERE n.lead = l.same_person_as)
+       (SELECT n.lead_number FROM lead_numbers AS n WHERE n.lead = l.same_person_as), l.flags
 FROM leads AS l JOIN segments AS s ON s.id = l.segment
 WHERE l.lead_id = :ref::uuid;
 
@@ -54,7 +54,7 @@ SELECT l.id, l.lead_id::text, l.lead_number, l.source, l.disposition, l.acknowle
        coalesce(l.payload_text, readable(l.body)), l.answer_status, l.name, l.phone, l.email,
        l.vendor_lead_id, s.segment::text, l.group_offset, l.facts, l.certificate_expires_at_ms,
        (SELECT n.lead_number FROM lead_numbers AS n WHERE n.lead = l.duplicate_of),
-       (SELECT n.lead_number FROM lead_numbers AS n WHERE n.lead = l.same_person_as)
+       (SELECT n.lead_number FROM lead_numbers AS n WHERE n.lead = l.same_person_as), l.flags
 FROM leads AS l JOIN segments AS s ON s.id = l.segment
 WHERE l.lead_id = (SELECT lead_id FROM lead_numbers WHERE lead_number = :ref::bigint);
 

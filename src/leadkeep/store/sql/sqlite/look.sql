@@ -41,7 +41,7 @@ SELECT l.id, l.lead_id, l.lead_number, l.source, l.disposition, l.acknowledged, 
        coalesce(l.payload_text, CAST(l.body AS TEXT)), l.answer_status, l.name, l.phone, l.email,
        l.vendor_lead_id, s.segment, l.group_offset, l.facts, l.certificate_expires_at_ms,
        (SELECT lead_number FROM leads WHERE id = l.duplicate_of),
-       (SELECT lead_number FROM leads WHERE id = l.same_person_as)
+       (SELECT lead_number FROM leads WHERE id = l.same_person_as), l.flags
 FROM leads AS l JOIN segments AS s ON s.id = l.segment
 WHERE l.lead_id = :ref;
 
@@ -52,7 +52,7 @@ SELECT l.id, l.lead_id, l.lead_number, l.source, l.disposition, l.acknowledged, 
        coalesce(l.payload_text, CAST(l.body AS TEXT)), l.answer_status, l.name, l.phone, l.email,
        l.vendor_lead_id, s.segment, l.group_offset, l.facts, l.certificate_expires_at_ms,
        (SELECT lead_number FROM leads WHERE id = l.duplicate_of),
-       (SELECT lead_number FROM leads WHERE id = l.same_person_as)
+       (SELECT lead_number FROM leads WHERE id = l.same_person_as), l.flags
 FROM leads AS l JOIN segments AS s ON s.id = l.segment
 WHERE l.lead_number = :ref;
 

@@ -1,0 +1,1 @@
+"""The queue of an earlier system, read and taken over: `leadkeep import-queue`."""

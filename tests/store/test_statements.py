@@ -44,6 +44,25 @@ def test_statements_that_both_engines_run_take_the_same_parameters() -> None:
         assert theirs - ours <= UNNEEDED.get(name, set()), name
 
 
+def test_what_both_engines_understand_alike_stands_once() -> None:
+    twice = {
+        name
+        for name, sql in _own("sqlite").items()
+        if " ".join(sql.split()) == " ".join(_own("postgres").get(name, "").split())
+    }
+    assert twice == set(), "it belongs into the folder both"
+
+
+def _own(engine: str) -> dict[str, str]:
+    """Statements of this engine alone, without comments."""
+    found = {}
+    for file in sorted((PACKAGE / "sql" / engine).glob("*.sql")):
+        for text in file.read_text().split("-- name: ")[1:]:
+            name, *lines = text.splitlines()
+            found[name] = "\n".join(line for line in lines if not line.startswith("--"))
+    return found
+
+
 UNNEEDED = {"due": {"bytes"}}
 
 
@@ -64,6 +83,11 @@ def test_a_statement_without_name_or_purpose_is_refused(text: str) -> None:
 def test_a_name_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="two statements"):
         statements.load_statements("sqlite", ["keep", "keep"])
+
+
+def test_a_file_that_is_nowhere_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no file nowhere\.sql"):
+        statements.load_statements("sqlite", ["nowhere"])
 
 
 def test_no_statement_is_written_in_python() -> None:

@@ -17,20 +17,29 @@ _NAME = re.compile(r"^-- name: (\w+)\n-- (\S.*)\n", re.MULTILINE)
 def load_statements(engine: str, names: Sequence[str]) -> dict[str, str]:
     """Every statement of an engine, by name.
 
+    What both engines understand alike stands once, in the folder `both`.
+
     Args:
-        engine: the folder below `store/sql`.
-        names: its files, without `.sql`.
+        engine: the folder below `store/sql` with what only this engine understands.
+        names: files, without `.sql`, in either folder or in both.
 
     Raises:
-        ValueError: a file breaks the form, or a name is given twice. A mistake in the program.
+        ValueError: a file breaks the form or is nowhere, or a name is given twice. A mistake in the
+            program.
     """
     statements: dict[str, str] = {}
-    folder = files("leadkeep.store") / "sql" / engine
+    root = files("leadkeep.store") / "sql"
     for name in names:
-        for statement, sql in _parse((folder / f"{name}.sql").read_text("utf-8")):
-            if statement in statements:
-                raise ValueError(f"two statements are named {statement}")
-            statements[statement] = sql
+        found = [
+            file for folder in ("both", engine) if (file := root / folder / f"{name}.sql").is_file()
+        ]
+        if not found:
+            raise ValueError(f"no file {name}.sql has statements for {engine}")
+        for file in found:
+            for statement, sql in _parse(file.read_text("utf-8")):
+                if statement in statements:
+                    raise ValueError(f"two statements are named {statement}")
+                statements[statement] = sql
     return statements
 
 

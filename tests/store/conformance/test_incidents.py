@@ -169,6 +169,20 @@ async def test_a_notice_is_claimed_by_one_sender_until_it_is_over_with_it(
     assert [queued.attempts for queued in again] == [1, 1]
 
 
+async def test_senders_that_claim_at_the_same_moment_share_the_notices(
+    open_store: OpenStore, clock: FakeClock
+) -> None:
+    senders = [await open_store() for _ in range(4)]
+    for turn in range(10):
+        names = [f"crm{turn}-{number}" for number in range(20)]
+        await senders[0].note_incidents([fires(new_incident(clock, name)) for name in names])
+        claimed = await asyncio.gather(
+            *(sender.claim_notices(**{**LEASE, "limit": 20}) for sender in senders)
+        )
+        told = [queued.notice.incident.problem.subject for some in claimed for queued in some]
+        assert sorted(told) == sorted(names)
+
+
 async def test_one_that_was_sent_is_not_sent_again(store: Store, clock: FakeClock) -> None:
     await store.note_incidents([fires(new_incident(clock))])
     (queued,) = await store.claim_notices(**LEASE)

@@ -108,10 +108,6 @@ SELECT id, destination, part FROM deliveries
 WHERE lead = :lead AND status = 'held' AND hold_reason = :quarantine_reason
 ORDER BY id FOR UPDATE;
 
--- name: destinations_of_lead
--- Where a lead's deliveries go (NULL: nowhere yet), each with its part.
-SELECT destination, part FROM deliveries WHERE lead = :lead;
-
 -- name: redo_delivery
 -- Put a delivery where an acknowledged copy of its lead would have put it.
 UPDATE deliveries

@@ -30,10 +30,6 @@ SELECT d.id FROM deliveries AS d
 WHERE NOT EXISTS (SELECT FROM leads AS l WHERE l.lead_id = d.lead_id AND l.id = d.lead)
 LIMIT 100;
 
--- name: count_leads
--- How many leads there are.
-SELECT count(*) FROM leads;
-
 -- name: requests
 -- What the store has of these leads' requests.
 SELECT lead_id::text, lead_number, source, received_at_ms, flags, answer_status, peer, method,

@@ -29,11 +29,6 @@ SELECT d.id, d.fence + 1, d.attempts + 1, d.first_attempt_at_ms,
 FROM due AS d JOIN leads AS l ON l.lead_id = d.lead_id
 ORDER BY d.id;
 
--- name: confirmed_reply
--- What the destination answered when it confirmed a delivery.
-SELECT response_status, response_headers, response_body FROM attempts
-WHERE delivery = :delivery AND outcome = 'completed' ORDER BY id DESC LIMIT 1;
-
 -- name: insert_ping
 -- Pings, once, however many journals they stand in; parameters in the order of the columns.
 INSERT INTO pings (ping_id, source, received_at_ms, peer, method, path, no_bid_status)

@@ -26,23 +26,6 @@ SELECT d.id, p.body, (SELECT count(*) FROM lead_parts AS o WHERE o.lead = d.lead
 FROM deliveries AS d JOIN lead_parts AS p ON p.lead = d.lead AND p.part = d.part
 WHERE d.id = ANY (ids_in(:deliveries::jsonb));
 
--- name: has_part
--- One row if a lead has this part.
-SELECT 1 FROM lead_parts WHERE lead = :lead AND part = :part;
-
--- name: parts_of_lead
--- The leads of one request, in their order.
-SELECT part, name, phone, email, vendor_lead_id, facts, body FROM lead_parts
-WHERE lead = :lead ORDER BY part;
-
--- name: why_unparted
--- Why the several leads of a request could not be told apart.
-SELECT reason FROM unparted_leads WHERE lead = :lead;
-
--- name: any_part
--- One row if any request was ever found to hold several leads.
-SELECT 1 FROM lead_parts LIMIT 1;
-
 -- name: latest_part_by_phone
 -- For each phone number the latest request that holds a lead with it.
 SELECT wanted.value, l.id, l.source, l.received_at_ms

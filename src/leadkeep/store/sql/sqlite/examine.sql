@@ -32,10 +32,6 @@ SELECT lead_id FROM leads AS l
 WHERE NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.lead = l.id)
 LIMIT 100;
 
--- name: count_leads
--- How many leads there are.
-SELECT count(*) FROM leads;
-
 -- name: requests
 -- What the store has of these leads' requests.
 SELECT lead_id, lead_number, source, received_at_ms, flags, answer_status, peer, method, target,

@@ -53,34 +53,11 @@ WHERE c.lead > :after
 ORDER BY c.lead
 LIMIT :limit;
 
--- name: close_copy
--- A copy waits no more.
-DELETE FROM open_copies WHERE lead = :lead;
-
 -- name: held_deliveries_of_copy
 -- A copy's deliveries that wait with it.
 SELECT d.id, l.lead_id, d.destination, d.part
 FROM deliveries AS d CROSS JOIN leads AS l ON l.id = d.lead
 WHERE d.lead = :lead AND d.status = 'held';
-
--- name: cancel_copy
--- The original is confirmed: its copy need not be delivered.
-UPDATE deliveries
-SET status = 'cancelled', hold_reason = '', error_message = :reason, updated_at_ms = :now_ms
-WHERE lead = :lead AND status = 'held';
-
--- name: show_copy
--- A person has stopped the original: the copy is for a person to decide about, too.
-UPDATE deliveries SET hold_reason = :reason, updated_at_ms = :now_ms
-WHERE lead = :lead AND status = 'held';
-
--- name: make_own_lead
--- A copy counts as a lead of its own.
-UPDATE leads SET disposition = 'routed' WHERE id = :lead AND disposition = 'duplicate';
-
--- name: unlink_lead
--- A lead is no copy of another.
-UPDATE leads SET duplicate_of = NULL WHERE id = :lead;
 
 -- name: copies_meant
 -- Those of these leads that are copies.

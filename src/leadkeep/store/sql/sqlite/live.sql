@@ -23,11 +23,6 @@ WHERE d.status = 'pending' AND d.destination = :destination AND d.attempts = 0
   AND (d.next_attempt_at_ms <= :now_ms OR d.next_attempt_at_ms > :now_ms + :longest_wait_ms)
 ORDER BY d.id LIMIT :limit;
 
--- name: confirmed_reply
--- What the destination answered when it confirmed a delivery.
-SELECT response_status, response_headers, response_body FROM attempts
-WHERE delivery = :delivery AND outcome = 'completed' ORDER BY id DESC LIMIT 1;
-
 -- name: insert_ping
 -- A ping, once, however many journals it stands in; parameters in the order of the columns.
 INSERT INTO pings (ping_id, source, received_at_ms, peer, method, path, no_bid_status)

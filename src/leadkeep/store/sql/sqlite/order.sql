@@ -13,10 +13,6 @@ END;
 INSERT INTO lead_orders (lead, line_key, wait_ms, refers_to, refers_to_name, name)
 VALUES (?, ?, ?, ?, ?, ?);
 
--- name: anybody_awaits_unknown
--- One row if some place waits for a lead that was not known.
-SELECT 1 FROM places WHERE awaits = 0 LIMIT 1;
-
 -- name: unresolved_places
 -- Places that wait for a lead not known so far: those of the leads of this range, and those that
 -- refer to one of them.
@@ -74,22 +70,9 @@ WITH RECURSIVE chain (delivery) AS (
 )
 SELECT 1 FROM chain WHERE delivery = :delivery LIMIT 1;
 
--- name: watch_for_settling
--- From now on somebody's order depends on where this delivery stands.
-UPDATE deliveries SET behind = 0 WHERE id = :target AND behind IS NULL;
-
 -- name: set_awaited
 -- What a place waits for: a delivery, or nothing (NULL).
 UPDATE places SET awaits = :target WHERE delivery = :delivery;
-
--- name: has_lines
--- One row if any lead of a destination has a place in a line.
-SELECT 1 FROM lines WHERE destination = :destination LIMIT 1;
-
--- name: next_overtaking
--- When the patience of the next lead ends that may then overtake.
-SELECT min(overtakes_at_ms) FROM lines
-WHERE destination = :destination AND overtakes_at_ms IS NOT NULL;
 
 -- name: out_of_patience
 -- Lines in which somebody's patience has ended, and whether it really has: its wait began on the
@@ -136,19 +119,6 @@ WHERE line = :line AND waiting = 1
 -- name: stir_line
 -- Have it said anew whose turn it is.
 UPDATE lines SET stirred = stirred + 1 WHERE id = :line;
-
--- name: step_back
--- Whose turn it was waits again.
-UPDATE deliveries SET behind = 1 WHERE id = :delivery AND status = 'pending';
-
--- name: step_forward
--- This one may be claimed now.
-UPDATE deliveries SET behind = 0 WHERE id = :delivery AND status = 'pending';
-
--- name: give_turn
--- Out of its order it is this one's turn.
-UPDATE lines SET turn = :delivery, overtakes_at_ms = NULL, latest_since_ms = NULL
-WHERE id = :line;
 
 -- name: claimed_in_order
 -- Those of these deliveries on which somebody's order depends, and how they went out of it.

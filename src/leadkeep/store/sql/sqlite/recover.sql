@@ -8,11 +8,6 @@ LEFT JOIN deliveries AS d
   ON d.lead = l.id AND ifnull(d.destination, '') = :destination AND d.part = :part
 WHERE l.lead_id = :lead_id;
 
--- name: homeless_delivery
--- A lead's delivery, or that of a part, that waits without a destination.
-SELECT id FROM deliveries
-WHERE lead = :lead AND destination IS NULL AND part = :part AND status IN ('pending', 'held');
-
 -- name: step
 -- One allowed move of a delivery on its way to where a log says it stood.
 UPDATE deliveries
@@ -28,10 +23,6 @@ SET status = :status,
     error_message = iif(:status IN ('failed', 'cancelled'), :why, ''),
     updated_at_ms = :at_ms
 WHERE id = :delivery;
-
--- name: is_tried
--- One row if this try of a delivery is recorded.
-SELECT 1 FROM attempts WHERE delivery = :delivery AND attempt = :attempt;
 
 -- name: count_try
 -- A try that only a log knew has a fence of its own, as each try has.

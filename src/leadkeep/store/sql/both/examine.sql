@@ -1,0 +1,3 @@
+-- name: count_leads
+-- How many leads there are.
+SELECT count(*) FROM leads;

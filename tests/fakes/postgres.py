@@ -115,9 +115,13 @@ class Cluster:
         for process in [main, *map(int, children)]:
             os.kill(process, number)
 
-    def url(self, database: str) -> str:
-        """Where one of its databases is."""
-        return f"postgresql://leadkeep@/{database}?host={self._folder}"
+    def url(self, database: str = "postgres", *, user: str = "leadkeep") -> str:
+        """Where one of its databases is.
+
+        Args:
+            user: who asks; `leadkeep` owns everything.
+        """
+        return f"postgresql://{user}@/{database}?host={self._folder}"
 
     @property
     def folder(self) -> Path:

@@ -19,6 +19,7 @@ from leadkeep.models import (
     Position,
     Record,
     RecordFlag,
+    is_imported,
 )
 from leadkeep.sources.contact import ContactReader
 from leadkeep.sources.order import OrderReader
@@ -32,7 +33,6 @@ from leadkeep.states import Disposition
 
 _NO_ROUTE = int(RecordFlag.NO_ROUTE)
 """A plain number: each operation on flags makes a new flag, slowly."""
-_IMPORTED = int(RecordFlag.IMPORTED)
 _and = int.__and__
 
 
@@ -117,7 +117,7 @@ class LeadMaker:
                 records, kinds, judged, strict=True
             )
         ]
-        return [as_it_stood(lead) if _and(lead.record.flags, _IMPORTED) else lead for lead in made]
+        return [as_it_stood(lead) if is_imported(lead.record) else lead for lead in made]
 
     def _judged(self, record: Record, contact: Contact, facts: Facts) -> _Judged:
         route = self._route(record)

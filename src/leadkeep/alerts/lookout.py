@@ -9,12 +9,11 @@ from http.client import HTTPConnection, HTTPException
 from leadkeep.alerts.signs import DamageSign, DoorSign, JournalSign, Signs
 from leadkeep.clock import Clock
 from leadkeep.disks.survey import Rooms
-from leadkeep.models import Circuit, DestinationView, Refused
+from leadkeep.models import CERTIFICATE_NEAR_MS, Circuit, DestinationView, Refused
 from leadkeep.settings.row import Address
 from leadkeep.states import CircuitState
 from leadkeep.store.base import Store
 
-CERTIFICATES_NEAR_MS = 12 * 3_600_000
 _DOOR_SECONDS = 2.0
 _DETAILS_MAX = 1024 * 1024
 
@@ -65,7 +64,7 @@ class Lookout:
             circuits=circuits,
             refused=refused,
             certificates=await self._store.certificates_at_stake(
-                now_ms=now_ms, before_ms=now_ms + CERTIFICATES_NEAR_MS
+                now_ms=now_ms, before_ms=now_ms + CERTIFICATE_NEAR_MS
             ),
             rooms=await asyncio.to_thread(self._rooms),
             damage=tuple(_damage(self._damaged())),

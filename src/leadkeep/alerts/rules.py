@@ -7,7 +7,7 @@ Nothing of a lead or a reply appears: names of destinations, numbers, classes of
 from collections.abc import Callable, Iterator
 
 from leadkeep.alerts.signs import DoorSign, Limits, Signs
-from leadkeep.models import Circuit, DestinationView, Problem
+from leadkeep.models import CERTIFICATE_NEAR_MS, Circuit, DestinationView, Problem
 from leadkeep.states import CircuitState, Status
 from leadkeep.wording import count, duration, rough_size
 
@@ -187,7 +187,7 @@ def _certificates(signs: Signs, _limits: Limits) -> Iterator[Problem]:
             safe="The leads are. Their proof of consent is not: it must be claimed before it ends.",
             since_ms=signs.now_ms,
             measured=f"the first ends in {left}",
-            threshold="12 h",
+            threshold=duration(CERTIFICATE_NEAR_MS / 1_000),
             command=("leads", "list", "--certificate-within", "12h"),
         )
 

@@ -18,7 +18,7 @@ from leadkeep.cli.visible import visible
 from leadkeep.clock import SystemClock
 from leadkeep.deployments import bare_url
 from leadkeep.errors import JournalError, LeadkeepError, StoreDamaged
-from leadkeep.models import DestinationView
+from leadkeep.models import CERTIFICATE_NEAR_MS, DestinationView
 from leadkeep.settings.model import Settings
 from leadkeep.states import Status
 from leadkeep.wording import count, duration, rough_size
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from leadkeep.store.base import Store
 
 _SEGMENTS_CHECKED = 16
-_CERTIFICATES_NEAR_MS = 12 * 3_600_000
 _NONE = dict.fromkeys(Status, 0)
 
 
@@ -80,7 +79,7 @@ async def look(settings: Settings) -> Found:
                     outbox=await store.outbox(),
                     today=await _today(store),
                     certificates=await store.certificates_at_stake(
-                        now_ms=found.now_ms, before_ms=found.now_ms + _CERTIFICATES_NEAR_MS
+                        now_ms=found.now_ms, before_ms=found.now_ms + CERTIFICATE_NEAR_MS
                     ),
                 )
             elif (lost := why_lost(settings)) is not None:

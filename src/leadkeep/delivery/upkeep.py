@@ -7,12 +7,11 @@ import structlog
 from leadkeep.clock import Clock
 from leadkeep.delivery import metrics
 from leadkeep.errors import StoreUnavailable
+from leadkeep.models import CERTIFICATE_NEAR_MS
 from leadkeep.store.base import Store
 
 COPIES_SECONDS = 5.0
 CERTIFICATES_SECONDS = 60.0
-NEAR_MS = 12 * 3_600_000
-"""A certificate that can be claimed no longer than this is near its end."""
 
 _log = structlog.get_logger("leadkeep.delivery")
 
@@ -65,7 +64,7 @@ class Upkeep:
         """
         now_ms = self._clock.now_us() // 1_000
         at_stake = await self._store.certificates_at_stake(
-            now_ms=now_ms, before_ms=now_ms + NEAR_MS
+            now_ms=now_ms, before_ms=now_ms + CERTIFICATE_NEAR_MS
         )
         metrics.CERTIFICATES_NEAR.set(at_stake.leads)
         if at_stake.leads > self._warned_of and at_stake.first_at_ms is not None:

@@ -39,6 +39,7 @@ from leadkeep.models.leads import (
     Likeness,
 )
 from leadkeep.models.looking import (
+    CERTIFICATE_NEAR_MS,
     AtStake,
     AttemptView,
     DeliveryView,
@@ -60,6 +61,7 @@ from leadkeep.models.steering import (
 )
 
 __all__ = [
+    "CERTIFICATE_NEAR_MS",
     "NO_FACTS",
     "OTHER_BITS",
     "REFUSED_BY_STORE",

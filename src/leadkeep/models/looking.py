@@ -118,6 +118,10 @@ class DestinationView(msgspec.Struct, frozen=True, gc=False):
     """The url that was configured then, without query."""
 
 
+CERTIFICATE_NEAR_MS = 12 * 3_600_000
+"""A certificate that can be claimed no longer than this is near its end."""
+
+
 class AtStake(msgspec.Struct, frozen=True):
     """Leads that wait while their certificate of consent runs out."""
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.other_databases import OtherMariadb, OtherPostgres
+from tests.fakes.mariadb import Mariadb
+from tests.fakes.postgres import Cluster
 from tests.integration.cli.conftest import installation
 from tests.integration.cli.installation import Installation
 from tests.integration.cli.sink import a_sink
@@ -31,12 +32,12 @@ def old(tmp_path: Path) -> Iterator[OldSqlite]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[OtherPostgres]:
-    with OtherPostgres() as server:
+def postgres() -> Iterator[Cluster]:
+    with Cluster() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[OtherMariadb]:
-    with OtherMariadb() as server:
+def mariadb() -> Iterator[Mariadb]:
+    with Mariadb() as server:
         yield server

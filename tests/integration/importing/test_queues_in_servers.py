@@ -8,14 +8,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.fakes.other_databases import OtherMariadb, OtherPostgres
+from tests.fakes.mariadb import Mariadb
+from tests.fakes.postgres import Cluster
 from tests.integration.recovery.scene import Scene
 
 _names = itertools.count(1)
 TEXT = '{"a":  "ä€😀", "z": 1 }'
 
 
-def in_postgres(server: OtherPostgres, *statements: str) -> str:
+def in_postgres(server: Cluster, *statements: str) -> str:
     """A new database with these statements done in it; its name."""
     name = f"old_{next(_names)}"
 
@@ -32,7 +33,7 @@ def in_postgres(server: OtherPostgres, *statements: str) -> str:
     return name
 
 
-def in_mariadb(server: OtherMariadb, *statements: str) -> str:
+def in_mariadb(server: Mariadb, *statements: str) -> str:
     """A new database with these statements done in it; its name."""
     name = f"old_{next(_names)}"
     connection = server.connect()
@@ -119,7 +120,7 @@ def expected(first: bytes) -> list[tuple[Any, ...]]:
     ids=["text", "json", "jsonb"],
 )
 def test_the_types_that_postgresql_has_for_it(
-    scene: Scene, postgres: OtherPostgres, types: dict[str, str], first: str
+    scene: Scene, postgres: Cluster, types: dict[str, str], first: str
 ) -> None:
     name = in_postgres(
         postgres,
@@ -131,13 +132,11 @@ def test_the_types_that_postgresql_has_for_it(
     assert "took over 3 leads of 3" in take_over(scene, postgres.url(name))
 
     assert stored(scene) == expected(first.encode())
-    again = take_over(scene, postgres.url(name, user="owner"))
+    again = take_over(scene, postgres.url(name, user="leadkeep"))
     assert "there is nothing to take over" in again
 
 
-def test_a_bytea_payload_and_a_table_in_another_schema(
-    scene: Scene, postgres: OtherPostgres
-) -> None:
+def test_a_bytea_payload_and_a_table_in_another_schema(scene: Scene, postgres: Cluster) -> None:
     name = in_postgres(
         postgres,
         "CREATE SCHEMA app",
@@ -153,7 +152,7 @@ def test_a_bytea_payload_and_a_table_in_another_schema(
     ]
 
 
-def test_large_payloads_are_read_a_few_at_a_time(scene: Scene, postgres: OtherPostgres) -> None:
+def test_large_payloads_are_read_a_few_at_a_time(scene: Scene, postgres: Cluster) -> None:
     name = in_postgres(
         postgres,
         POSTGRES.format(key="serial PRIMARY KEY", payload="text", status="text", time="timestamp"),
@@ -169,9 +168,7 @@ def test_large_payloads_are_read_a_few_at_a_time(scene: Scene, postgres: OtherPo
     ]
 
 
-def test_what_postgresql_refuses_is_said_with_what_to_do(
-    scene: Scene, postgres: OtherPostgres
-) -> None:
+def test_what_postgresql_refuses_is_said_with_what_to_do(scene: Scene, postgres: Cluster) -> None:
     name = in_postgres(
         postgres,
         "CREATE TABLE other (id int, payload text)",
@@ -194,14 +191,14 @@ def test_what_postgresql_refuses_is_said_with_what_to_do(
     twice = refused(scene, url)
     assert "of the 2 rows" in twice
     assert "only 1 have an id of their own" in twice
-    nowhere = url.replace(f"/{name}?", "/nowhere?").replace("owner@", "owner:s3cr3t@")
+    nowhere = url.replace(f"/{name}?", "/nowhere?").replace("leadkeep@", "leadkeep:s3cr3t@")
     gone = refused(scene, nowhere)
     assert "cannot be reached" in gone
     assert "s3cr3t" not in gone
 
 
 def test_nothing_can_be_written_through_the_connection_that_reads_postgresql(
-    scene: Scene, postgres: OtherPostgres
+    scene: Scene, postgres: Cluster
 ) -> None:
     name = in_postgres(
         postgres,
@@ -237,7 +234,7 @@ CREATE TABLE lead_queue (
     ],
 )
 def test_the_types_that_mariadb_has_for_it(
-    scene: Scene, mariadb: OtherMariadb, payload: str, status: str, time: str
+    scene: Scene, mariadb: Mariadb, payload: str, status: str, time: str
 ) -> None:
     key = "bigint unsigned AUTO_INCREMENT PRIMARY KEY"
     name = in_mariadb(
@@ -255,7 +252,7 @@ def test_the_types_that_mariadb_has_for_it(
 
 
 def test_a_timestamp_of_mariadb_is_a_moment_and_a_datetime_is_as_written(
-    scene: Scene, mariadb: OtherMariadb
+    scene: Scene, mariadb: Mariadb
 ) -> None:
     key = "int AUTO_INCREMENT PRIMARY KEY"
     insert = "INSERT INTO {} (payload, source, status, created_at) VALUES ('{}', 'vendor', 'new', "
@@ -280,7 +277,7 @@ def test_a_timestamp_of_mariadb_is_a_moment_and_a_datetime_is_as_written(
 
 
 def test_more_rows_than_a_page_out_of_mariadb_whatever_their_ids(
-    scene: Scene, mariadb: OtherMariadb
+    scene: Scene, mariadb: Mariadb
 ) -> None:
     name = in_mariadb(
         mariadb,
@@ -295,7 +292,7 @@ def test_more_rows_than_a_page_out_of_mariadb_whatever_their_ids(
     assert scene.rows("SELECT count(DISTINCT body) FROM leads") == [(1_203,)]
 
 
-def test_what_mariadb_refuses_is_said_with_what_to_do(scene: Scene, mariadb: OtherMariadb) -> None:
+def test_what_mariadb_refuses_is_said_with_what_to_do(scene: Scene, mariadb: Mariadb) -> None:
     name = in_mariadb(
         mariadb,
         "CREATE TABLE other (id int, payload text)",
@@ -318,7 +315,7 @@ def test_what_mariadb_refuses_is_said_with_what_to_do(scene: Scene, mariadb: Oth
 
 
 def test_nothing_can_be_written_through_the_connection_that_reads_mariadb(
-    scene: Scene, mariadb: OtherMariadb
+    scene: Scene, mariadb: Mariadb
 ) -> None:
     name = in_mariadb(
         mariadb,
@@ -341,7 +338,7 @@ def test_nothing_can_be_written_through_the_connection_that_reads_mariadb(
 
 
 def test_the_url_may_stand_in_the_environment(
-    scene: Scene, mariadb: OtherMariadb, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, mariadb: Mariadb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = in_mariadb(
         mariadb,

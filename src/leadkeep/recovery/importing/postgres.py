@@ -106,7 +106,7 @@ class PostgresQueue:
 
     async def size(self) -> tuple[int, int]:
         """See `QueueTable`."""
-        sql = f"SELECT count(*), count(DISTINCT {self._id}) FROM {self._table}"  # noqa: S608
+        sql = f"SELECT count(*), count(DISTINCT {self._id}) FROM {self._table}"  # noqa: S608 - names are quoted
         ((rows, ids),) = await self._ask(sql)
         return rows, ids
 
@@ -119,7 +119,7 @@ class PostgresQueue:
     async def payloads(self, ids: Sequence[Any]) -> list[bytes | None]:
         """See `QueueTable`."""
         sql = (
-            f"SELECT {self._id}, {self._body} FROM {self._table} "  # noqa: S608
+            f"SELECT {self._id}, {self._body} FROM {self._table} "  # noqa: S608 - names are quoted
             f"WHERE {self._id} = ANY($1)"
         )
         found: dict[Any, bytes | None] = {row[0]: row[1] for row in await self._ask(sql, ids)}

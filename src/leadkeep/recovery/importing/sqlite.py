@@ -90,7 +90,7 @@ class SqliteQueue:
 
     async def size(self) -> tuple[int, int]:
         """See `QueueTable`."""
-        sql = f"SELECT count(*), count(DISTINCT {self._id}) FROM {self._table}"  # noqa: S608
+        sql = f"SELECT count(*), count(DISTINCT {self._id}) FROM {self._table}"  # noqa: S608 - names are quoted
         ((rows, ids),) = await self._ask(sql, ())
         return rows, ids
 
@@ -105,7 +105,7 @@ class SqliteQueue:
         return await asyncio.to_thread(_reading, self.queue, lambda: list(map(self._body, ids)))
 
     def _body(self, row: Any) -> bytes | None:
-        sql = f"SELECT {self._payload} FROM {self._table} WHERE {self._id} = ?"  # noqa: S608
+        sql = f"SELECT {self._payload} FROM {self._table} WHERE {self._id} = ?"  # noqa: S608 - names are quoted
         self._connection.text_factory = bytes
         try:
             found = self._connection.execute(sql, (row,)).fetchone()

@@ -22,9 +22,11 @@ NOTICES_PER_ADDRESS = 120
 NOTICES_IN_ALL = 20_000
 """The same for all addresses together."""
 REFUSED_AT_ONCE = 256
-"""Connections over the limit that are told 503; more are cut without a word."""
+"""Connections over the limit that are told 503, if so many files can be had; more are cut without a
+word."""
 
 _FILES_KEPT_BACK = 128
+_CONNECTIONS_LEAST = 16
 _HELD_BYTES_LEAST = 128 * 1024**2
 _HELD_BODIES = 8
 _BESIDE_THE_BODY = 1024**2
@@ -39,6 +41,8 @@ class Limits:
     body_bytes: int
     header_bytes: int
     connections: int
+    refused: int
+    """Connections over that number which are told 503."""
     partial_bytes: int
     """Bytes of unfinished bodies, all connections together."""
     waiting_bytes: int
@@ -64,11 +68,13 @@ class Limits:
             # One more: the first tick may come right after the clock was started.
             return max(1, round(seconds / tick)) + 1
 
+        connections, refused = _connections(intake.max_connections)
         held = max(_HELD_BYTES_LEAST, _HELD_BODIES * intake.max_body_bytes)
         return cls(
             body_bytes=intake.max_body_bytes,
             header_bytes=intake.max_header_bytes,
-            connections=_connections(intake.max_connections),
+            connections=connections,
+            refused=refused,
             partial_bytes=held,
             waiting_bytes=held,
             batch_bytes=min(journal.batch_max_bytes, journal.segment_bytes - _BESIDE_THE_BODY),
@@ -80,8 +86,8 @@ class Limits:
         )
 
 
-def _connections(wanted: int) -> int:
-    """How many connections this process may hold and still open files for its journal.
+def _connections(wanted: int) -> tuple[int, int]:
+    """How many connections this process may hold, and refuse at once, beside its journal's files.
 
     Accepting until the system says EMFILE would take away the files that a commit needs, so the
     limit on open files is raised as far as allowed, and the rest is refused politely.
@@ -92,14 +98,16 @@ def _connections(wanted: int) -> int:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY or soft >= needed:
-        return wanted
-    possible = max(8, (soft - _FILES_KEPT_BACK) * wanted // (wanted + REFUSED_AT_ONCE))
+        return wanted, REFUSED_AT_ONCE
+    possible = max(_CONNECTIONS_LEAST, soft - _FILES_KEPT_BACK)
+    refused = min(REFUSED_AT_ONCE, possible // 4)
+    possible -= refused
     if possible >= wanted:
-        return wanted
+        return wanted, refused
     log.warning(
         "the limit on open files allows fewer connections than are set",
         allowed=possible,
         intake_max_connections=wanted,
         open_files=soft,
     )
-    return possible
+    return possible, refused

@@ -10,7 +10,7 @@ from typing import cast
 
 from leadkeep.intake.addresses import socket_address
 from leadkeep.intake.item import Awaited, Item
-from leadkeep.intake.limits import LINGER_BYTES, PIPELINE_MAX, REFUSED_AT_ONCE
+from leadkeep.intake.limits import LINGER_BYTES, PIPELINE_MAX
 from leadkeep.intake.peers import Peers
 from leadkeep.intake.reading import DEAF, IDLE, IN_BODY, IN_HEAD, TOO_MANY, UPGRADING, RequestReader
 from leadkeep.intake.reception import Reception
@@ -88,7 +88,7 @@ class Connection(RequestReader, asyncio.Protocol):
         reception.counts.connections = others + 1
         if others >= reception.limits.connections:
             self._phase = TOO_MANY
-            if others >= reception.limits.connections + REFUSED_AT_ONCE:
+            if others >= reception.limits.connections + reception.limits.refused:
                 reception.counts.refused["connections"] += 1
                 self._transport.abort()
 

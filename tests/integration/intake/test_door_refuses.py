@@ -276,7 +276,7 @@ def test_unfinished_bodies_are_bounded_in_memory(open_door: OpenDoor) -> None:
 def test_far_too_many_connections_are_cut_without_a_word(
     open_door: OpenDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadkeep.intake.protocol.REFUSED_AT_ONCE", 1)
+    monkeypatch.setattr("leadkeep.intake.limits.REFUSED_AT_ONCE", 1)
     door = open_door(max_connections=1)
     with door.connect() as good, door.connect() as extra:
         assert good.ask(request(body=b"x")).status == 200

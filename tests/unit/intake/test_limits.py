@@ -34,6 +34,16 @@ def test_fewer_connections_are_taken_where_files_are_short(
     assert 3_000 < taken < 4096 - 128
 
 
+@pytest.mark.parametrize("files", [200, 300, 1_000, 4_096])
+def test_those_that_are_refused_leave_the_journal_its_files(
+    allowed: dict[str, tuple[int, int]], files: int
+) -> None:
+    allowed["files"] = (files, files)
+    limits = Limits.of(IntakeSettings(max_connections=10_000), JournalSettings())
+    assert limits.connections + limits.refused == files - 128
+    assert 0 < limits.refused < limits.connections
+
+
 def test_a_sufficient_limit_is_left_alone(allowed: dict[str, tuple[int, int]]) -> None:
     allowed["files"] = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     assert connections(10_000) == 10_000

@@ -52,10 +52,11 @@ class Settled(msgspec.Struct):
     copies: set[bytes] = msgspec.field(default_factory=set)
     """Leads that stand in it and are stored under another segment."""
     absent: list[AbsorbedLead] = []
-    """Leads that are stored under it and whose bytes it has lost; `unknown` until a copy of theirs
-    is found elsewhere."""
+    """Leads that are stored under it and whose bytes it has lost; `unknown` until explained."""
     taken_over: int = 0
-    """How many of them have one."""
+    """How many of them stand in another segment."""
+    never_answered: int = 0
+    """How many of the others had not been acknowledged."""
 
 
 class Settling:

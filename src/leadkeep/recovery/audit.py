@@ -19,7 +19,7 @@ from leadkeep.recovery.drawing_up import Draft
 from leadkeep.recovery.examining import NoStore, StoredLeads
 from leadkeep.recovery.journals import Account, Journals
 from leadkeep.recovery.ledger import Ledger
-from leadkeep.recovery.taken_over import explain_by_copies
+from leadkeep.recovery.taken_over import explain_absent
 from leadkeep.recovery.tallies import TallyBook
 from leadkeep.recovery.tally import Tally
 from leadkeep.store.census import Cell, Census
@@ -64,7 +64,7 @@ class Audit:
                 accounts.append(await self._settled(settling, account, census))
             except (JournalError, NotFound) as error:
                 side.unreadable[account.segment] = str(error)
-        explain_by_copies(accounts)
+        explain_absent(accounts)
         for settled in accounts:
             draft.add(settled)
         draft.add_what_is_gone(side)

@@ -74,6 +74,12 @@ class Draft:
                 f"Segment {settled.account.segment} no longer holds {settled.taken_over:,} of the "
                 "leads that were absorbed from it, but another segment does: each is in the store."
             )
+        if settled.never_answered:
+            self._notes.append(
+                f"Segment {settled.account.segment} no longer holds {settled.never_answered:,} of "
+                "the leads that were absorbed from it. Their vendors had not been told 2xx; the "
+                "store has each of them."
+            )
 
     def add_what_is_gone(self, side: JournalSide) -> None:
         """Enter segments that the store or a mark knows and that are nowhere."""

@@ -41,6 +41,8 @@ class AbsorbedLead(NamedTuple):
     answer_status: int
     group_offset: int
     """Where its group began in the segment's file."""
+    acknowledged: bool
+    """Its vendor may have been told 2xx; False: it was certainly not."""
 
 
 class Census(msgspec.Struct, frozen=True):

@@ -89,6 +89,21 @@ async def test_one_that_no_journal_holds_is_unknown_all_the_same(books: Books, w
     assert (problem.segment, problem.leads) == (first.segment, 1)
 
 
+@pytest.mark.parametrize(("answered", "unexplained"), [(False, 0), (True, 2)])
+async def test_one_that_no_vendor_was_told_2xx_for_needs_no_copy(
+    books: Books, answered: bool, unexplained: int
+) -> None:
+    first = books.sealed([a_record()], [a_record(), a_record()])
+    await books.absorb()
+    books.sql(f"UPDATE leads SET acknowledged = {answered} WHERE group_offset = {SECOND_GROUP}")
+    lose_the_tail(first)
+    ledger = await books.ledger()
+    assert unknown(ledger) == unexplained
+    assert ledger.total.unacknowledged == (0 if answered else 2)
+    assert ledger.received == (1 if answered else 3)
+    assert [str(first.segment) in note for note in ledger.notes] == ([] if answered else [True])
+
+
 @pytest.mark.parametrize("where", ["journals", "archive", "tallies"])
 async def test_a_copy_of_what_the_first_still_holds_explains_no_other(
     books: Books, where: str

@@ -160,12 +160,12 @@ async def test_leads_of_some_groups_are_told(store: Store) -> None:
 
 async def test_leads_of_some_groups_are_told_one_by_one(store: Store) -> None:
     segment = uuid4()
-    leads = [a_lead() for _ in range(3)]
+    leads = [a_lead(), a_lead(), a_lead(acknowledged=False)]
     for number, lead in enumerate(leads):
         await store.absorb(a_batch(lead, segment=segment, expected_offset=number * 4096))
     ids = [lead.record.lead_id for lead in leads]
     (second, third) = await store.absorbed_leads(segment, 4096, 99_999)
-    assert second == AbsorbedLead(ids[1], TODAY, 200, 4096)
-    assert third == AbsorbedLead(ids[2], TODAY, 200, 8192)
+    assert second == AbsorbedLead(ids[1], TODAY, 200, 4096, True)
+    assert third == AbsorbedLead(ids[2], TODAY, 200, 8192, False)
     assert await store.absorbed_leads(segment, 4097, 8192) == []
     assert await store.absorbed_leads(uuid4(), 0, 99_999) == []

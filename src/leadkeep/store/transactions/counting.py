@@ -66,8 +66,10 @@ def absorbed_leads(session: Session, segment: UUID, offset: int, end: int) -> li
     """The same, one by one."""
     where: Bindings = {"segment": str(segment), "offset": offset, "end": end}
     return [
-        AbsorbedLead(UUID(lead_id).bytes, _cell(day, source), status, group_offset)
-        for lead_id, day, source, status, group_offset in session.rows("absorbed_leads", where)
+        AbsorbedLead(UUID(lead_id).bytes, _cell(day, source), status, group_offset, bool(answered))
+        for lead_id, day, source, status, group_offset, answered in session.rows(
+            "absorbed_leads", where
+        )
     ]
 
 

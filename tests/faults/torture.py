@@ -7,6 +7,7 @@ and its folder is kept.
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -25,6 +26,8 @@ DEFAULT_SEED = 20_261_124
 def main() -> int:
     """Run what was asked for; exit code 1 if a lead was lost, or a control lost none."""
     asked = _arguments()
+    # As Ctrl-C does: the round's processes, disks and namespaces go with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     asked.state.mkdir(parents=True, exist_ok=True)
     if asked.fresh:
         for old in asked.state.glob("*.json"):
@@ -90,25 +93,25 @@ def _round(
 ) -> Findings:
     """One round; a round that could not be judged counts as a loss, and is named."""
     run: Round = what.run
-    folder = Path(tempfile.mkdtemp(prefix="torture-"))
     began = time.monotonic()
-    try:
-        found = run(folder, seed)
-    except Exception:
-        traceback.print_exc()
-        found = Findings(rounds=1, unjudged=1)
-    seconds = time.monotonic() - began
-    which = "" if what is experiment else " (control)"
-    print(
-        f"{experiment.name}{which}: seed {seed}, {seconds:.0f} s: {found.faults} "
-        f"{experiment.fault}, {found.answered} answered, {found.losses} losses",
-        flush=True,
-    )
-    if kept is not None and found.losses:
-        progress.bad_seeds.append(seed)
-        kept.mkdir(exist_ok=True)
-        shutil.move(folder, kept / str(seed))
-    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        try:
+            found = run(folder, seed)
+        except Exception:
+            traceback.print_exc()
+            found = Findings(rounds=1, unjudged=1)
+        seconds = time.monotonic() - began
+        which = "" if what is experiment else " (control)"
+        print(
+            f"{experiment.name}{which}: seed {seed}, {seconds:.0f} s: {found.faults} "
+            f"{experiment.fault}, {found.answered} answered, {found.losses} losses",
+            flush=True,
+        )
+        if kept is not None and found.losses:
+            progress.bad_seeds.append(seed)
+            kept.mkdir(exist_ok=True)
+            shutil.copytree(folder, kept / str(seed), symlinks=True)
     return found
 
 

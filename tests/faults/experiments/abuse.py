@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.faults.rig.abuse import ABUSES
+from tests.faults.rig.abuse import ABUSES, FAULTS
 from tests.faults.rig.brain import Brain
 from tests.faults.rig.experiment import Control, Experiment, Findings
 from tests.faults.rig.installation import FAULTY, Installation
@@ -19,25 +20,40 @@ from tests.faults.rig.waiting import wait_until
 
 VENDORS = 3
 _ABUSES = tuple(ABUSES)
+_TOGETHER = (tuple(way for way in ABUSES if way not in FAULTS), *((way,) for way in FAULTS))
+"""Those that one installation suffers in the short run."""
 
 
 def abuse_the_door(folder: Path, seed: int) -> Findings:
-    """Every request of the good vendors is answered 2xx, and the door goes on afterwards.
+    """The door is abused in one way.
 
     Args:
-        seed: picks the abuse: so many seeds in a row go through all of them.
+        seed: picks it: so many seeds in a row go through all of them.
     """
+    return _abuse(folder, seed, (_ABUSES[seed % len(_ABUSES)],))
+
+
+def abuse_the_door_in_many_ways(folder: Path, seed: int) -> Findings:
+    """One door is abused in every way, one after the other; two seeds go through all."""
+    return _abuse(folder, seed, _TOGETHER[seed % len(_TOGETHER)])
+
+
+def _abuse(folder: Path, seed: int, ways: Sequence[str]) -> Findings:
+    """Every request of the good vendors is answered 2xx, and the door goes on afterwards."""
     with Brain() as brain, Installation(folder, brain, FAULTY) as installation:
+        for way in ways:
+            installation.faults.update(FAULTS.get(way, {}))
         installation.start()
-        vendors = Vendors(VENDORS, installation.port, itertools.count(1))
-        vendors.wait_for_answers()  # So that all of them are connected.
         pid = installation.pid("intake")
         assert pid is not None
-        abuse = ABUSES[_ABUSES[seed % len(_ABUSES)]]
-        done = abuse(installation.port, pid, random.Random(seed))
+        vendors = Vendors(VENDORS, installation.port, itertools.count(1))
+        vendors.wait_for_answers()  # So that all of them are connected.
+        done = 0
+        for way in ways:
+            done += ABUSES[way](installation.port, pid, random.Random(seed))
+            assert installation.pid("intake") == pid, f"the door has died of {way}"
         answered, posted = vendors.stop(), vendors.posted
         failed = posted - len(answered)
-        assert installation.pid("intake") == pid, "the door has died of it"
         newcomer = Vendors(1, installation.port, itertools.count(1_000_000_000))
         newcomer.wait_for_answers(1)
         answered += newcomer.stop()
@@ -105,7 +121,8 @@ EXPERIMENT = Experiment(
     fault="abuses",
     run=abuse_the_door,
     controls=(Control("a server that hears one connection at a time", abuse_a_plain_server),),
-    short_rounds=3,
+    short=abuse_the_door_in_many_ways,
+    short_rounds=len(_TOGETHER),
     long_rounds=5 * len(ABUSES),
     long_control_rounds=2,
 )

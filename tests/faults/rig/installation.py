@@ -130,8 +130,8 @@ class Installation(Processes):
             db.close()
 
     def waiting(self) -> int:
-        """Deliveries that are not over, with success or without."""
+        """Deliveries that are not over; the copy of a delivered lead, cancelled, is."""
         ((waiting,),) = self.rows(
-            "SELECT COUNT(*) FROM lead_queue WHERE status NOT IN ('completed', 'failed')"
+            "SELECT COUNT(*) FROM lead_queue WHERE status IN ('pending', 'processing', 'held')"
         )
         return int(waiting)

@@ -21,7 +21,7 @@ def number_in(body: bytes) -> int | None:
     """The number of the vendors' lead with this body; None: it is somebody else's."""
     try:
         return int(json.loads(body)["number"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -111,7 +111,7 @@ def _round(
         if kept is not None and found.losses:
             progress.bad_seeds.append(seed)
             kept.mkdir(exist_ok=True)
-            shutil.copytree(folder, kept / str(seed), symlinks=True)
+            shutil.move(folder, kept / str(seed))
     return found
 
 

@@ -91,7 +91,11 @@ def kin_of(
 
 
 class _Originals:
-    """Possible originals: those in the store, and those before in this batch."""
+    """Possible originals: those in the store, and those before in this batch.
+
+    Nearly every lead is the first of its kind, so what such a one is compared with is put together
+    only when a second one comes.
+    """
 
     def __init__(self, session: Session, leads: Iterable[NewLead]) -> None:
         wanted = {
@@ -100,6 +104,8 @@ class _Originals:
             if lead.likeness is not None and lead.likeness.fingerprint
         }
         self._known: dict[int, list[_Earlier]] = {}
+        self._first: dict[int, tuple[NewLead, int, int]] = {}
+        """The first lead of a fingerprint that nothing was known of; its row and its number."""
         rows = session.rows(
             "same_fingerprint",
             {"fingerprints": json.dumps(sorted(wanted)), "others": ~_SAME},
@@ -115,9 +121,15 @@ class _Originals:
         likeness = lead.likeness
         if likeness is None or not likeness.fingerprint:
             return _NO_ORIGINAL
+        same = likeness.fingerprint & _SAME
+        known = self._known.get(same)
+        if known is None:
+            first = self._first.setdefault(same, (lead, row, number))
+            if first[0] is lead:
+                return _NO_ORIGINAL
+            known = self._known[same] = [_as_earlier(*first)]
         record = lead.record
         request = (record.method, record.target, record.body)
-        known = self._known.setdefault(likeness.fingerprint & _SAME, [])
         for earlier in known:
             if (
                 earlier.stands
@@ -130,17 +142,32 @@ class _Originals:
             for earlier in known:
                 if earlier.request != request and _has(earlier.headers, likeness.signature):
                     return Original(earlier.row, earlier.lead_number), True
-        received_at_ms = record.received_at_us // 1_000
-        fingerprint = likeness.fingerprint
-        known.append(
-            _Earlier(fingerprint, row, number, received_at_ms, True, record.headers, request)
-        )
+        known.append(_as_earlier(lead, row, number))
         return _NO_ORIGINAL
+
+
+def _as_earlier(lead: NewLead, row: int, number: int) -> _Earlier:
+    """A lead of this batch, for those behind it."""
+    record, likeness = lead.record, lead.likeness
+    assert likeness is not None
+    return _Earlier(
+        likeness.fingerprint,
+        row,
+        number,
+        record.received_at_us // 1_000,
+        True,
+        record.headers,
+        (record.method, record.target, record.body),
+    )
 
 
 def _has(headers: bytes, signature: bytes) -> bool:
     """Whether a request was signed so; hex may have been written in capitals."""
     return signature in headers or signature in headers.lower()
+
+
+_Latest = tuple[int, str, int]
+"""Its row, its source, and when it was received in milliseconds."""
 
 
 class _Persons:
@@ -149,20 +176,20 @@ class _Persons:
     def __init__(self, session: Session, leads: Iterable[NewLead]) -> None:
         self._session = session
         compared = [lead for lead in leads if lead.likeness and lead.likeness.person_since_ms]
-        self._latest: dict[str, dict[str, tuple[int, str, int]]] = {"phone": {}, "email": {}}
+        self._phones: dict[str, _Latest] = {}
+        self._emails: dict[str, _Latest] = {}
         persons = [contact for lead in compared for contact in _persons_of(lead)]
         # Of most installations no request holds several: then nothing is looked for there.
         tables = [_LATEST]
         if persons and session.row("any_part") is not None:
             tables.append(_LATEST_PART)
-        for kind, values in (
-            ("phone", {contact.phone for contact in persons}),
-            ("email", {contact.email for contact in persons}),
+        for kind, values, latest in (
+            ("phone", {contact.phone for contact in persons}, self._phones),
+            ("email", {contact.email for contact in persons}, self._emails),
         ):
             values.discard("")
             if values:
                 wanted: Bindings = {"values": json.dumps(sorted(values))}
-                latest = self._latest[kind]
                 for table in tables:
                     for value, row, source, received_at_ms in session.rows(table[kind], wanted):
                         known = latest.get(value)
@@ -178,21 +205,25 @@ class _Persons:
         source = lead.record.source
         mine = (row, source, lead.record.received_at_us // 1_000)
         for contact in _persons_of(lead):
-            for kind, value in (("phone", contact.phone), ("email", contact.email)):
+            for kind, value, latest in (
+                ("phone", contact.phone, self._phones),
+                ("email", contact.email, self._emails),
+            ):
                 if not value:
                     continue
-                latest = self._latest[kind]
                 known = latest.get(value)
                 latest[value] = mine
                 if known is None:
                     continue
                 if known[1] != source and not likeness.across_sources:
                     known = self._of_source(kind, value, source)
-                if known is not None and known[0] != row and known[2] >= likeness.person_since_ms:
-                    found = max(found, known[0])
+                    if known is None:
+                        continue
+                if found < known[0] != row and known[2] >= likeness.person_since_ms:
+                    found = known[0]
         return found or None
 
-    def _of_source(self, kind: str, value: str, source: str) -> tuple[int, str, int] | None:
+    def _of_source(self, kind: str, value: str, source: str) -> _Latest | None:
         where: Bindings = {"value": value, "source": source}
         found = self._session.row(_LATEST_OF_SOURCE[kind], where)
         if found is None or found[1] is None:

@@ -112,8 +112,9 @@ class Absorber:
         return self._writing.totals
 
     def close(self) -> None:
-        """Let go of the reading thread."""
+        """Let go of the reading thread, and of what the readers hold."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._segments.close()
 
     async def run(self, stop: asyncio.Event, doorbell: Doorbell | None) -> None:
         """Absorb what comes until `stop` is set, at each ring and at least four times a second."""

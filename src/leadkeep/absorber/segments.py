@@ -129,6 +129,13 @@ class Segments:
             enough = enough or segment.has_news
         return enough
 
+    def close(self) -> None:
+        """Let go of connections, where readers have any."""
+        for reader in self._readers:
+            close = getattr(reader, "close", None)
+            if close is not None:
+                close()
+
     def _due(self) -> list[JournalReader]:
         """The readers to list now, the archive's last."""
         archive = [self._archive] if self._archive is not None and self._archive_is_due else []

@@ -17,6 +17,7 @@ from leadkeep.app.commands import (
     process_queue,
     reroute,
 )
+from leadkeep.app.database import commit_worth
 from leadkeep.app.deploying import Deploying, check_addresses, open_deploying
 from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
@@ -37,6 +38,7 @@ __all__ = [
     "QueueRun",
     "check_addresses",
     "check_parts",
+    "commit_worth",
     "existing_store",
     "has_store",
     "journal_waiting",

@@ -13,6 +13,7 @@ import msgspec
 
 from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.alerting import make_alert_watch
+from leadkeep.app.database import tally_books
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     archive,
@@ -226,6 +227,7 @@ async def ledger(settings: Settings) -> Ledger:
             archive=archive(settings),
             store=store,
             clock=SystemClock(),
+            books=tally_books(settings),
         ).ledger()
 
 

@@ -7,9 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from leadkeep.errors import UsageError
-from leadkeep.settings.model import Settings
+from leadkeep.settings.model import IN_STORE, Settings
+
+_FIRST_RANGE = 2 * 10**12
+"""Above every number that was made of a time in milliseconds, until 2033."""
+_RANGE_NUMBERS = 10**8
+_LAST_RANGE = 10**13 - _RANGE_NUMBERS
+_NUMBERS_SECONDS = 2.0
 
 if TYPE_CHECKING:
+    from leadkeep.absorber.inboxkeeper import InboxKeeper
+    from leadkeep.journal.inbox.wire import Wire
+    from leadkeep.journal.inbox.worth import Worth
+    from leadkeep.recovery.journals import Book
+    from leadkeep.store.base import Store
     from leadkeep.store.migrations import MigrationStatus
     from leadkeep.store.postgres.links import Target
     from leadkeep.store.postgres.listening import Listener
@@ -28,6 +39,69 @@ def database(settings: Settings) -> Target:
         lock_ms=its.busy_timeout_ms,
         prepares=its.prepared_statements,
     )
+
+
+def inbox_wire(settings: Settings, *, stays: bool = True) -> Wire:
+    """A connection to the journal in the database.
+
+    Args:
+        stays: it is kept from one use to the next.
+    """
+    from leadkeep.journal.inbox.wire import Wire
+
+    return Wire(database(settings), stays=stays)
+
+
+def tally_books(settings: Settings) -> list[Book]:
+    """The tallies in the database; none where the store is a file."""
+    from leadkeep.recovery.inbox_tallies import InboxTallyBook
+
+    if settings.store.url is None:
+        return []
+    return [InboxTallyBook(inbox_wire(settings, stays=False))]
+
+
+def inbox_keeper(settings: Settings, store: Store) -> InboxKeeper | None:
+    """What keeps the inbox short; None: the store is a file."""
+    from leadkeep.absorber.inboxkeeper import InboxKeeper
+
+    return None if settings.store.url is None else InboxKeeper(inbox_wire(settings), store)
+
+
+def commit_worth(settings: Settings) -> Worth | None:
+    """What a 200 is worth, by what the database says of itself; None: the store is a file.
+
+    Raises:
+        JournalUnavailable: the database cannot be asked now.
+    """
+    from leadkeep.journal.inbox.worth import worth_of
+
+    if settings.store.url is None:
+        return None
+    wire = inbox_wire(settings, stays=False)
+    try:
+        (row,) = wire.rows("what_a_commit_is_worth", seconds=settings.store.connect_timeout_ms / 1_000)
+    finally:
+        wire.close()
+    return worth_of(
+        row,
+        first=settings.journal_places[0] == IN_STORE,
+        falls_back=bool(settings.journal_folders),
+    )
+
+
+def first_of_a_range(settings: Settings) -> int:
+    """Where the lead numbers of a door begin that knows of none: a range that no other has.
+
+    Raises:
+        JournalUnavailable: the database cannot be asked now.
+    """
+    wire = inbox_wire(settings, stays=False)
+    try:
+        ((number,),) = wire.rows("inbox_numbers", seconds=_NUMBERS_SECONDS)
+    finally:
+        wire.close()
+    return int(min(_FIRST_RANGE + number * _RANGE_NUMBERS, _LAST_RANGE))
 
 
 def listener(settings: Settings, on_leads: Callable[[], None]) -> Listener | None:

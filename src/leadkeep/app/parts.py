@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from leadkeep.destinations.health import HealthCheck
     from leadkeep.disks.watch import RoomWatch
     from leadkeep.journal.archive import Archive
-    from leadkeep.journal.base import JournalReader, JournalWriter
+    from leadkeep.journal.base import CountingReader, JournalReader, JournalWriter
     from leadkeep.journal.doorbell import Doorbell
     from leadkeep.journal.numbers import LeadNumbers
     from leadkeep.journal.reader import DiskJournalReader
@@ -60,6 +60,13 @@ def journal_writers(
     from leadkeep.journal.disk import DiskJournal
     from leadkeep.journal.late import LateJournal
 
+    def in_store() -> JournalWriter:
+        from leadkeep.app.database import inbox_wire
+        from leadkeep.journal.inbox.writer import InboxJournal
+
+        patience_ms = settings.journal.deadline_ms if deadline_ms is None else deadline_ms
+        return InboxJournal(inbox_wire(settings), clock=clock, deadline_ms=patience_ms)
+
     def opened(folder: Path) -> DiskJournal:
         try:
             # Asked when it is opened: only then is its disk sure to be there.
@@ -78,15 +85,45 @@ def journal_writers(
         )
 
     return [
-        LateJournal(folder, partial(opened, folder), clock=clock, wait_seconds=wait_seconds)
-        for folder in settings.journal_folders
+        LateJournal(place, partial(opened, place), clock=clock, wait_seconds=wait_seconds)
+        if isinstance(place, Path)
+        else in_store()
+        for place in settings.journal_places
     ]
 
 
-def journal_readers(settings: Settings) -> list[DiskJournalReader]:
+def disk_readers(settings: Settings) -> list[DiskJournalReader]:
+    """One for each journal on a disk of this machine."""
     from leadkeep.journal.reader import DiskJournalReader
 
     return [DiskJournalReader(folder) for folder in settings.journal_folders]
+
+
+def journal_readers(settings: Settings) -> list[CountingReader]:
+    """One for each journal that can be read from here, for those who only look."""
+    if settings.store.url is None:
+        return [*disk_readers(settings)]
+    return [_inbox_reader(settings), *disk_readers(settings)]
+
+
+def _inbox_reader(settings: Settings, *, absorber: str = "") -> CountingReader:
+    """Reads the inbox in the database, whether or not this node's door writes to it.
+
+    Args:
+        absorber: the name under which this process absorbs; empty: it only looks, and hangs up.
+    """
+    from leadkeep.app.database import inbox_wire
+    from leadkeep.journal.inbox.reader import InboxReader
+
+    return InboxReader(inbox_wire(settings, stays=bool(absorber)), absorber=absorber)
+
+
+def _absorbed_readers(settings: Settings) -> list[JournalReader]:
+    """One for each journal that this process absorbs."""
+    if settings.store.url is None:
+        return [*disk_readers(settings)]
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return [_inbox_reader(settings, absorber=name), *disk_readers(settings)]
 
 
 def lead_numbers(
@@ -105,12 +142,20 @@ def lead_numbers(
         async with open_store(settings, read_only=True) as store:
             return await store.highest_lead_number()
 
+    def first_of_a_range() -> int:
+        from leadkeep.app.database import first_of_a_range
+
+        return first_of_a_range(settings)
+
     return LeadNumbers(
         settings.data / "lead-numbers",
         clock,
         floors=(
-            lambda: highest_lead_number(journal_readers(settings)),
-            lambda: asyncio.run(highest_in_store()),
+            lambda: highest_lead_number(disk_readers(settings)),
+            # Doors that share a database must not all begin behind the highest that it knows.
+            (lambda: asyncio.run(highest_in_store()))
+            if settings.store.url is None
+            else first_of_a_range,
         ),
         block=block or BLOCK_NUMBERS,
         wait_seconds=wait_seconds,
@@ -166,7 +211,7 @@ def make_absorber(
     from leadkeep.sources.vendor import vendors_of
 
     return Absorber(
-        readers=journal_readers(settings) if readers is None else readers,
+        readers=_absorbed_readers(settings) if readers is None else readers,
         store=store,
         sources=SourceTable.of(settings),
         contacts=ContactReader(settings.worker.default_region),
@@ -197,7 +242,7 @@ def make_archivist(
     from leadkeep.absorber.archivist import Archivist
 
     return Archivist(
-        readers=journal_readers(settings),
+        readers=disk_readers(settings),
         archive=archive(settings, on_full=on_full),
         store=store,
         settings=settings.journal,

@@ -14,7 +14,7 @@ import structlog
 
 from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.alerting import make_alert_watch, tell_of_store
-from leadkeep.app.database import listener
+from leadkeep.app.database import inbox_keeper, listener
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     answers_at_once,
@@ -167,6 +167,8 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             if at_once is not None:
                 tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
+            if (keeper := inbox_keeper(settings, store)) is not None:
+                tasks.create_task(keeper.run(stop))
             if (others := listener(settings, delivery.wake)) is not None:
                 tasks.create_task(others.run(stop))
             tasks.create_task(alerts.run(stop))

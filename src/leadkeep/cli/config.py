@@ -54,7 +54,7 @@ def _summary(settings: Settings) -> dict[str, Sequence[str]]:
     return {
         "data": [str(settings.data.absolute())],
         "listen": [str(address) for address in settings.intake.listen],
-        "journals": [str(folder) for folder in settings.journal_folders],
+        "journals": [str(place) for place in settings.journal_places],
         "store": [settings.store_name],
         "sources": [
             f"{name}: {', '.join((*source.paths, *map('{} (pings)'.format, source.ping_paths)))}"

@@ -56,6 +56,10 @@ class Found(msgspec.Struct, frozen=True):
     store_mend: tuple[str, ...] = ("check",)
     """The command to type if there is such an error."""
     journal_error: str = ""
+    worth: str = ""
+    """What a 200 is worth, in a sentence; empty: it is on the disk of the journal."""
+    worth_risks: tuple[str, ...] = ()
+    """What is set so that leads can be lost."""
     rooms: Rooms = Rooms()
     certificates: AtStake = AtStake(0, None)
     """Leads that wait and whose certificate of consent is near its end."""
@@ -194,6 +198,7 @@ def _broken(found: Found, command: Callable[..., str]) -> Sequence[Reason]:
         reasons.append(
             Reason(f"the journal cannot be read: {found.journal_error}", command("check"))
         )
+    reasons += [Reason(words, command("check")) for words in found.worth_risks]
     reasons += [
         Reason(f"accepted leads may be damaged: {words}", command("journal", "verify"))
         for words in found.damage

@@ -98,17 +98,20 @@ async def look(settings: Settings) -> Found:
 
 
 async def _look_into_journal(settings: Settings, store: "Store | None") -> dict[str, Any]:
-    from leadkeep.app import journal_waiting
+    from leadkeep.app import commit_worth, journal_waiting
 
     try:
         waiting = await journal_waiting(settings, store)
         damage = await asyncio.to_thread(lambda: tuple(_damage(settings)))
+        worth = await asyncio.to_thread(commit_worth, settings)
     except JournalError as error:
         return {"journal_error": str(error)}
     oldest_at_ms = None if waiting.oldest_at_us is None else waiting.oldest_at_us // 1_000
     return {
         "journal": Waiting(waiting.leads, waiting.bytes, oldest_at_ms),
         "damage": damage,
+        "worth": "" if worth is None else worth.sentence,
+        "worth_risks": () if worth is None else worth.risks,
     }
 
 
@@ -180,6 +183,7 @@ def _as_json(found: Found, health: Health) -> dict[str, object]:
         "journal": found.journal,
         "processes": found.processes,
         "damage": found.damage,
+        "a_200_is_worth": found.worth,
         "store_error": found.store_error,
         "journal_error": found.journal_error,
         "rooms": found.rooms,
@@ -215,6 +219,8 @@ def _show(found: Found, health: Health) -> None:
     if found.journal is not None:
         what = f"{count(found.journal.leads, 'lead')}, {found.journal.bytes:,} bytes"
         line(f"Accepted, not yet in the store: {what if found.journal.leads else 'none'}")
+    if found.worth:
+        line(found.worth)
     for room in found.rooms.worker:
         line(f"Room: {_room(room)}")
     line(f"Processes: {_processes(found.processes)}")

@@ -6,8 +6,21 @@ would kill the process.
 """
 
 import os
+from typing import Protocol
 
 WINDOW = 256 * 1024
+
+
+class Bytes(Protocol):
+    """Random access to the bytes of one segment, wherever it is."""
+
+    size: int
+    """Nothing at or after this offset is read."""
+    error: str
+    """Why the last piece that was missing could not be read; empty if the bytes just ended."""
+
+    def piece(self, offset: int, length: int) -> memoryview:
+        """`length` bytes from `offset`; fewer if they end before or cannot be read."""
 
 
 class ByteSource:

@@ -12,7 +12,7 @@ from uuid import UUID
 from leadkeep.errors import JournalDamaged
 from leadkeep.journal import layout
 from leadkeep.journal.base import Damage, Group, GroupHeads, TornTail
-from leadkeep.journal.bytesource import WINDOW, ByteSource
+from leadkeep.journal.bytesource import WINDOW, Bytes
 from leadkeep.journal.layout import BLOCK, GROUP_HEADER_SIZE, GroupHeader
 from leadkeep.journal.records import decode, framed_length, read_head
 
@@ -35,7 +35,7 @@ class Scan:
     """One reading of one segment."""
 
     def __init__(
-        self, source: ByteSource, segment: UUID, *, limit: int, durable: int | None
+        self, source: Bytes, segment: UUID, *, limit: int, durable: int | None
     ) -> None:
         """Prepare to read.
 

@@ -17,7 +17,7 @@ from leadkeep.journal.base import CountingReader
 from leadkeep.recovery.accounts import Settled, Settling
 from leadkeep.recovery.drawing_up import Draft
 from leadkeep.recovery.examining import NoStore, StoredLeads
-from leadkeep.recovery.journals import Account, Journals
+from leadkeep.recovery.journals import Account, Book, Journals
 from leadkeep.recovery.ledger import Ledger
 from leadkeep.recovery.taken_over import explain_absent
 from leadkeep.recovery.tallies import TallyBook
@@ -32,6 +32,7 @@ class Audit:
         readers: one for each journal.
         archive: where absorbed segments are, with their tallies beside it.
         store: None: there is none.
+        books: more tallies, beside those that stand beside the archive.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Audit:
         archive: Archive,
         store: StoredLeads | None,
         clock: Clock,
+        books: Sequence[Book] = (),
     ) -> None:
-        self._journals = Journals(readers, archive, TallyBook(archive.folder))
+        self._journals = Journals(readers, archive, [TallyBook(archive.folder), *books])
         self._store: StoredLeads = store or NoStore()
         self._has_store = store is not None
         self._clock = clock

@@ -7,6 +7,7 @@ archive, then the tallies.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -16,7 +17,7 @@ from leadkeep.journal.archive import Archive, ArchivedSegment
 from leadkeep.journal.base import CountingReader, SegmentInfo, SegmentState, StrayMark
 from leadkeep.journal.lines import DamagedLine
 from leadkeep.models import SegmentProgress
-from leadkeep.recovery.tallies import TallyBook
+from leadkeep.recovery.tallies import Tallies
 from leadkeep.recovery.tally import Entries, SegmentCount, Tally
 
 
@@ -33,6 +34,13 @@ class Account(msgspec.Struct, frozen=True):
     counted: SegmentCount | Tally
     entries: Callable[[], Entries] | None
     """Reads it again; None: its bytes are gone."""
+
+
+class Book(Protocol):
+    """Tallies of segments whose bytes may be gone."""
+
+    def all(self) -> Tallies:
+        """Every tally; raises `JournalError` if they cannot be read now."""
 
 
 class JournalSide(msgspec.Struct):
@@ -53,15 +61,15 @@ class Journals:
     Args:
         readers: one for each journal.
         archive: where absorbed segments are.
-        book: the tallies.
+        books: the tallies.
     """
 
     def __init__(
-        self, readers: Sequence[CountingReader], archive: Archive, book: TallyBook
+        self, readers: Sequence[CountingReader], archive: Archive, books: Sequence[Book]
     ) -> None:
         self._readers = tuple(readers)
         self._archive = archive
-        self._book = book
+        self._books = tuple(books)
 
     def counted(self, progress: Mapping[UUID, SegmentProgress]) -> JournalSide:
         """Count every segment.
@@ -133,13 +141,18 @@ class Journals:
             return {}
 
     def _take_tallies(self, archived: Mapping[UUID, ArchivedSegment], side: JournalSide) -> None:
-        try:
-            tallies = self._book.all()
-        except JournalError as error:
-            side.cannot_look.append(str(error))
-            return
-        side.damaged_tallies = tallies.damaged
-        for segment, tally in tallies.found.items():
+        found: dict[UUID, Tally] = {}
+        damaged: list[DamagedLine] = []
+        for book in self._books:
+            try:
+                tallies = book.all()
+            except JournalError as error:
+                side.cannot_look.append(str(error))
+                continue
+            found |= tallies.found
+            damaged += tallies.damaged
+        side.damaged_tallies = tuple(damaged)
+        for segment, tally in found.items():
             if segment not in side.accounts:
                 kept = archived.get(segment)
                 entries = None if kept is None else partial(self._archive.heads, segment)

@@ -6,7 +6,13 @@ A check says nothing about settings whose own value is already wrong.
 from collections.abc import Iterator
 from pathlib import Path
 
-from leadkeep.settings.model import Address, DestinationSettings, Settings, SourceSettings
+from leadkeep.settings.model import (
+    IN_STORE,
+    Address,
+    DestinationSettings,
+    Settings,
+    SourceSettings,
+)
 from leadkeep.settings.policy_checks import (
     Finding,
     problems_of_confirmation,
@@ -72,8 +78,17 @@ def _journal(settings: Settings) -> Iterator[Finding]:
             f"(intake.max_body_bytes = {size_text(intake.max_body_bytes)}) fits",
         )
     folders = settings.journal_folders
+    named = "journals" if settings.journals else "journal.folders"
     if len(set(folders)) != len(folders):
-        yield ("journal.folders",), "journal.folders: names the same folder twice"
+        yield (named,), f"{named}: names the same folder twice"
+    if settings.journals and journal.folders:
+        yield ("journals", "journal.folders"), "journal.folders: not beside journals; name them there"
+    if IN_STORE in settings.journals and settings.store.url is None:
+        yield (
+            ("journals", "store.url"),
+            f"journals: `{IN_STORE}` is a database, and store.url names none: a SQLite store is on "
+            "the disk that a folder is on",
+        )
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:

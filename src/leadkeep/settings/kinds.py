@@ -25,7 +25,7 @@ KINDS: Mapping[str, Kind] = {
 
 MASK = "***"
 
-FILE_KINDS = frozenset({"path", "optional_path", "paths"})
+FILE_KINDS = frozenset({"path", "optional_path", "paths", "journals"})
 """Kinds whose relative values are resolved against a folder."""
 
 

@@ -225,7 +225,7 @@ def _absolute(row: Row, value: object, folder: Path) -> object:
     if isinstance(value, Path):
         return folder / value
     if isinstance(value, tuple):
-        return tuple(folder / path for path in value)
+        return tuple(folder / one if isinstance(one, Path) else one for one in value)
     return value
 
 

@@ -64,6 +64,10 @@ class Origin(NamedTuple):
         return f"{self.kind} {self.detail}".strip()
 
 
+IN_STORE = "store"
+"""The journal that is the store itself, on PostgreSQL."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything, validated."""
@@ -74,6 +78,13 @@ class Settings:
         "Deliver every lead to this URL: a destination `default` and a source for every path.",
         kind="optional_url",
         example='"http://127.0.0.1:8000/webhook.php"',
+    )
+    journals: tuple[Path | str, ...] = setting(
+        (),
+        "Where leads become durable, in order of preference: `store`, which is PostgreSQL, and "
+        "folders. Empty: those of `journal.folders`.",
+        kind="journals",
+        example='["store", "disk:/var/lib/leadkeep/journal"]',
     )
     log_level: str = setting(
         "info", "How much is logged.", kind="choice", choices=("debug", "info", "warning", "error")
@@ -99,8 +110,15 @@ class Settings:
 
     @property
     def journal_folders(self) -> tuple[Path, ...]:
-        """The journal folders in order; DATA/journal if none is named."""
+        """The journal folders in order; DATA/journal if no journal is named."""
+        if self.journals:
+            return tuple(one for one in self.journals if isinstance(one, Path))
         return self.journal.folders or (self.data / "journal",)
+
+    @property
+    def journal_places(self) -> tuple[Path | str, ...]:
+        """Every journal in order: folders, and `store` for the one in PostgreSQL."""
+        return self.journals or self.journal_folders
 
     @property
     def archive_folder(self) -> Path:

@@ -14,7 +14,7 @@ from leadkeep.settings.allowed import (
     toml_text,
     words_of,
 )
-from leadkeep.settings.model import Address
+from leadkeep.settings.model import IN_STORE, Address
 from leadkeep.settings.secret import stripped
 from leadkeep.settings.table import Row
 
@@ -179,7 +179,31 @@ def _parse_paths(raw: object, row: Row) -> tuple[Path, ...]:
     return tuple(_path(word, what) for word in words_of(raw, what))
 
 
+def _journals_allowed(_row: Row) -> str:
+    return f'a list of "{IN_STORE}", once at most, and of folders such as "disk:/var/lib/journal"'
+
+
+def _parse_journals(raw: object, row: Row) -> tuple[Path | str, ...]:
+    what = _journals_allowed(row)
+    found: list[Path | str] = []
+    for word in words_of(raw, what):
+        scheme, colon, rest = word.strip().partition(":")
+        if word.strip() == IN_STORE and IN_STORE not in found:
+            found.append(IN_STORE)
+        elif scheme == "disk" and colon:
+            found.append(_path(rest, what))
+        else:
+            raise NotAllowed(what)
+    return tuple(found)
+
+
+def _show_journals(value: object) -> str:
+    assert isinstance(value, tuple)
+    return toml_list(tuple(one if one == IN_STORE else f"disk:{one}" for one in value))
+
+
 PLACES = {
+    "journals": Kind(_parse_journals, _show_journals, _journals_allowed),
     "addresses": Kind(_parse_addresses, toml_list, _addresses_allowed),
     "optional_address": Kind(
         _parse_optional_address,

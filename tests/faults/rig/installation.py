@@ -70,6 +70,7 @@ class Installation(Processes):
             table, _, name = key.rpartition(".")
             tables.setdefault(table, {})[name] = value
         lines = [f'data = "{self.data}"']
+        lines += [f"{name} = {value}" for name, value in tables.pop("", {}).items()]
         for table, rows in tables.items():
             lines += [f"[{table}]", *(f"{name} = {value}" for name, value in rows.items())]
         return "\n".join(lines) + "\n"

@@ -420,7 +420,7 @@ async def test_control_journals_looked_at_before_the_store_would_show_leads_as_u
 ) -> None:
     journal = books.bench.journal()
     write(journal, [a_record()])
-    before = Journals(books.readers, books.archive, books.book).counted({})
+    before = Journals(books.readers, books.archive, [books.book]).counted({})
     write(journal, [a_record()])
     await books.absorb()
     assert (await books.ledger()).unexplained == 0

@@ -66,6 +66,7 @@ class Absorber:
         vendors: what is known of each source's vendor.
         orders: reads which leads stand in a line with others; None: none do.
         conditional: sources whose leads are routed one by one.
+        node: this machine, among those that share the store; empty: none does.
     """
 
     def __init__(
@@ -82,13 +83,14 @@ class Absorber:
         vendors: Mapping[str, Vendor] = MappingProxyType({}),
         orders: OrderReader | None = None,
         conditional: Mapping[str, Routes] | None = None,
+        node: str = "",
     ) -> None:
         self.troubles = Troubles(clock)
         """Which segments are damaged, and which were read whole."""
         self._store = store
         self._clock = clock
         self._maker = LeadMaker(sources, contacts, vendors, conditional, orders)
-        self._segments = Segments(readers, archive)
+        self._segments = Segments(readers, archive, node)
         self._writing = Writing(store, self.troubles, clock, on_absorbed)
         self._on_absorbed = on_absorbed
         self._turn = Turn(lock_path)
@@ -114,7 +116,9 @@ class Absorber:
     def close(self) -> None:
         """Let go of the reading thread, and of what the readers hold."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-        self._segments.close()
+        # Not in this thread: its loop may be running, and connections have one of their own.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="absorber") as last:
+            last.submit(self._segments.close).result()
 
     async def run(self, stop: asyncio.Event, doorbell: Doorbell | None) -> None:
         """Absorb what comes until `stop` is set, at each ring and at least four times a second."""

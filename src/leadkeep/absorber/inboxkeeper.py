@@ -7,12 +7,13 @@ themselves stand in the same database, so nothing else has to wait.
 
 import asyncio
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from leadkeep.errors import JournalError, LeadkeepError
+from leadkeep.errors import LeadkeepError
 from leadkeep.journal.base import SegmentInfo
 from leadkeep.journal.inbox.reader import InboxReader
 from leadkeep.journal.inbox.wire import Wire
@@ -111,7 +112,7 @@ class InboxKeeper:
     async def _all_counted(
         self,
         part: int,
-        segments: list[tuple[UUID, bool, bool, bool]],
+        segments: list[tuple[Any, ...]],
         infos: dict[UUID, SegmentInfo],
         done: Kept,
     ) -> bool:
@@ -149,6 +150,6 @@ class InboxKeeper:
         )
         await self._rows("inbox_set_aside", segment=segment, slot=part, because=because)
 
-    async def _rows(self, statement: str, **parameters: object) -> list[tuple[object, ...]]:
+    async def _rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
         call = partial(self._wire.rows, statement, parameters, seconds=_SECONDS)
         return await asyncio.to_thread(call)

@@ -11,7 +11,7 @@ import msgspec
 
 from leadkeep.absorber.reading import nothing_yet
 from leadkeep.errors import JournalError
-from leadkeep.journal.base import JournalReader, SegmentInfo, SegmentState
+from leadkeep.journal.base import JournalReader, SegmentInfo, SegmentState, is_elsewhere
 from leadkeep.models import SegmentProgress
 
 
@@ -45,11 +45,16 @@ class Segments:
         readers: one for each journal.
         archive: looked at only after `believe`: what is in it was absorbed, unless the store has
             been set back since.
+        node: this machine, among those that share the store; empty: none does.
     """
 
     def __init__(
-        self, readers: Sequence[JournalReader], archive: JournalReader | None = None
+        self,
+        readers: Sequence[JournalReader],
+        archive: JournalReader | None = None,
+        node: str = "",
     ) -> None:
+        self._node = node
         self._readers = tuple(readers)
         self._archive = archive
         self._archive_is_due = archive is not None
@@ -114,7 +119,10 @@ class Segments:
         return [
             progress
             for uuid, progress in self._known.items()
-            if not progress.finished and uuid not in self._open and uuid not in self._finished
+            if not progress.finished
+            and uuid not in self._open
+            and uuid not in self._finished
+            and not is_elsewhere(progress.journal, self._node)
         ]
 
     def look(self) -> bool:

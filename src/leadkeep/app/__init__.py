@@ -19,6 +19,7 @@ from leadkeep.app.commands import (
 )
 from leadkeep.app.database import commit_worth
 from leadkeep.app.deploying import Deploying, check_addresses, open_deploying
+from leadkeep.app.parts import journal_readers
 from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 from leadkeep.app.store import (
@@ -41,6 +42,7 @@ __all__ = [
     "commit_worth",
     "existing_store",
     "has_store",
+    "journal_readers",
     "journal_waiting",
     "ledger",
     "load_settings",

@@ -25,6 +25,7 @@ from leadkeep.app.parts import (
     make_delivery,
     make_health_checks,
     room_watch,
+    this_node,
     wall_time,
 )
 from leadkeep.app.store import (
@@ -228,6 +229,7 @@ async def ledger(settings: Settings) -> Ledger:
             store=store,
             clock=SystemClock(),
             books=tally_books(settings),
+            node=this_node(settings),
         ).ledger()
 
 

@@ -80,7 +80,9 @@ def commit_worth(settings: Settings) -> Worth | None:
         return None
     wire = inbox_wire(settings, stays=False)
     try:
-        (row,) = wire.rows("what_a_commit_is_worth", seconds=settings.store.connect_timeout_ms / 1_000)
+        (row,) = wire.rows(
+            "what_a_commit_is_worth", seconds=settings.store.connect_timeout_ms / 1_000
+        )
     finally:
         wire.close()
     return worth_of(

@@ -96,7 +96,13 @@ def disk_readers(settings: Settings) -> list[DiskJournalReader]:
     """One for each journal on a disk of this machine."""
     from leadkeep.journal.reader import DiskJournalReader
 
-    return [DiskJournalReader(folder) for folder in settings.journal_folders]
+    node = this_node(settings)
+    return [DiskJournalReader(folder, node=node) for folder in settings.journal_folders]
+
+
+def this_node(settings: Settings) -> str:
+    """The name of this machine among those that share the store; empty: none does."""
+    return "" if settings.store.url is None else socket.gethostname()
 
 
 def journal_readers(settings: Settings) -> list[CountingReader]:
@@ -222,6 +228,7 @@ def make_absorber(
         archive=ArchiveReader(archived or archive(settings)),
         orders=OrderReader.of(settings),
         conditional=conditional_routes(settings),
+        node=this_node(settings),
     )
 
 

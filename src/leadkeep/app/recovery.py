@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from leadkeep.app.database import refuse_on_database
-from leadkeep.app.parts import journal_readers, make_absorber
+from leadkeep.app.parts import journal_readers, make_absorber, this_node
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import RecoveryError, StoreUnavailable
 from leadkeep.recovery.places import Places
@@ -69,9 +69,9 @@ async def verify(settings: Settings, progress: Progress | None = None) -> Examin
     lost = why_lost(settings)
     if lost is not None:
         raise lost.error
-    survey = Survey(settings.journal_folders, Archive(settings.archive_folder))
+    survey = Survey(journal_readers(settings), Archive(settings.archive_folder))
     async with existing_store(settings) as store:
-        return await examine(store, survey, progress)
+        return await examine(store, survey, progress, node=this_node(settings))
 
 
 async def verify_backup(

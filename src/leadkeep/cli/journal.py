@@ -151,7 +151,9 @@ def verify(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def _survey(settings: Settings) -> Survey:
-    return Survey(settings.journal_folders, Archive(settings.archive_folder))
+    from leadkeep.app import journal_readers
+
+    return Survey(journal_readers(settings), Archive(settings.archive_folder))
 
 
 def _tell(verdict: Verdict) -> None:

@@ -15,6 +15,23 @@ import msgspec
 from leadkeep.journal.records import Head
 from leadkeep.models import Position, Record
 
+_ON = " on "
+
+
+def journal_name(folder: Path, node: str) -> str:
+    """What a journal on a disk is called, among nodes that share a store.
+
+    Args:
+        node: whose disk it is; empty: there is only this one.
+    """
+    return f"{folder}{_ON}{node}" if node else str(folder)
+
+
+def is_elsewhere(journal: str, node: str) -> bool:
+    """Whether a journal of this name is on another node's disk, where only that one can look."""
+    _, on, its = journal.rpartition(_ON)
+    return bool(node and on) and its != node
+
 
 class JournalWriter(Protocol):
     """One place where acceptance becomes durable. Used by one thread at a time."""

@@ -24,6 +24,7 @@ from leadkeep.journal.base import (
     SegmentState,
     StrayMark,
     TornTail,
+    journal_name,
 )
 from leadkeep.journal.bytesource import ByteSource
 from leadkeep.journal.layout import BLOCK, Mark, MarkState
@@ -36,13 +37,15 @@ _TORN_TRIES = 16
 class DiskJournalReader:
     """A `JournalReader` over all writers' folders of one journal."""
 
-    def __init__(self, folder: Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, folder: Path, *, clock: Clock | None = None, node: str = "") -> None:
         """Look at a journal; the folder need not exist yet.
 
         Args:
             clock: tells which boot this is.
+            node: whose disk it is, where several share a store.
         """
         self.folder = folder
+        self._name = journal_name(folder, node)
         self._boot = layout.boot_bytes((clock or SystemClock()).boot_id)
         self._sessions: dict[UUID, bytes | None] = {}
 
@@ -156,7 +159,7 @@ class DiskJournalReader:
             yield SegmentInfo(
                 segment=segment,
                 path=path,
-                journal=str(self.folder),
+                journal=self._name,
                 state=_state(trusted, alive=alive),
                 durable=trusted.durable if trusted is not None else None,
                 created_at_us=created_at_us,

@@ -34,9 +34,7 @@ class _Whole(NamedTuple):
 class Scan:
     """One reading of one segment."""
 
-    def __init__(
-        self, source: Bytes, segment: UUID, *, limit: int, durable: int | None
-    ) -> None:
+    def __init__(self, source: Bytes, segment: UUID, *, limit: int, durable: int | None) -> None:
         """Prepare to read.
 
         Args:

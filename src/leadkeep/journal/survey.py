@@ -14,8 +14,7 @@ import msgspec
 from leadkeep.errors import JournalError, JournalUnavailable, NotFound
 from leadkeep.journal.archive import Archive
 from leadkeep.journal.archivereader import ArchiveReader
-from leadkeep.journal.base import Damage, Group, SegmentInfo, TornTail
-from leadkeep.journal.reader import DiskJournalReader
+from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, TornTail
 
 
 class Content(msgspec.Struct):
@@ -37,19 +36,25 @@ class Place(msgspec.Struct, frozen=True):
     """A segment and where it is."""
 
     info: SegmentInfo
-    archived: bool
+    journal: JournalReader | None
+    """Who reads it there; None: it is in the archive."""
+
+    @property
+    def archived(self) -> bool:
+        """It has left its journal."""
+        return self.journal is None
 
 
 class Survey:
     """All segments of one installation.
 
     Args:
-        folders: the journals.
+        journals: who reads each of them.
         archive: the archive.
     """
 
-    def __init__(self, folders: Sequence[Path], archive: Archive) -> None:
-        self._journals = [DiskJournalReader(folder) for folder in folders]
+    def __init__(self, journals: Sequence[JournalReader], archive: Archive) -> None:
+        self._journals = tuple(journals)
         self._archive = archive
 
     def places(self, *, archive: bool) -> Iterator[Place]:
@@ -63,11 +68,11 @@ class Survey:
             for info in journal.segments():
                 if info.segment not in seen:
                     seen.add(info.segment)
-                    yield Place(info=info, archived=False)
+                    yield Place(info, journal)
         if archive:
             for info in ArchiveReader(self._archive).segments():
                 if info.segment not in seen:
-                    yield Place(info=info, archived=True)
+                    yield Place(info, None)
 
     def unreadable(self) -> list[Path]:
         """Files in the archive that `places` leaves out because their notes are damaged."""
@@ -80,10 +85,9 @@ class Survey:
         Raises:
             JournalError: it cannot be read.
         """
-        if not place.archived:
-            journal = next(one for one in self._journals if str(one.folder) == place.info.journal)
+        if place.journal is not None:
             try:
-                yield from journal.read(place.info, 0)
+                yield from place.journal.read(place.info, 0)
             except JournalUnavailable:
                 if place.info.path.exists():
                     raise

@@ -32,6 +32,7 @@ class Audit:
         readers: one for each journal.
         archive: where absorbed segments are, with their tallies beside it.
         store: None: there is none.
+        node: this machine, among those that share the store; empty: none does.
         books: more tallies, beside those that stand beside the archive.
     """
 
@@ -43,7 +44,9 @@ class Audit:
         store: StoredLeads | None,
         clock: Clock,
         books: Sequence[Book] = (),
+        node: str = "",
     ) -> None:
+        self._node = node
         self._journals = Journals(readers, archive, [TallyBook(archive.folder), *books])
         self._store: StoredLeads = store or NoStore()
         self._has_store = store is not None
@@ -59,7 +62,7 @@ class Audit:
         census = await self._store.census()
         side = await asyncio.to_thread(self._journals.counted, census.segments)
         settling = Settling(self._store, census.leads, await self._moved(side.accounts))
-        draft = Draft(census, taken_at_ms)
+        draft = Draft(census, taken_at_ms, self._node)
         accounts: list[Settled] = []
         for account in side.accounts.values():
             try:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
-from leadkeep.journal.base import Damage, StrayMark
+from leadkeep.journal.base import Damage, StrayMark, is_elsewhere
 from leadkeep.journal.identity import text as id_text
 from leadkeep.models import SegmentProgress
 from leadkeep.recovery.accounts import Settled
@@ -40,9 +40,11 @@ class Draft:
     Args:
         census: the store's side.
         taken_at_ms: when the census was begun.
+        node: this machine, among those that share the store; empty: none does.
     """
 
-    def __init__(self, census: Census, taken_at_ms: int) -> None:
+    def __init__(self, census: Census, taken_at_ms: int, node: str = "") -> None:
+        self._node = node
         self._census = census
         self._taken_at_ms = taken_at_ms
         self._settled: set[UUID] = set()
@@ -85,14 +87,33 @@ class Draft:
         """Enter segments that the store or a mark knows and that are nowhere."""
         strays = {stray.segment: stray for stray in side.strays}
         known = {*self._census.segments, *self._census.leads, *strays} - self._settled
+        elsewhere = Counter[str]()
         for segment in sorted(known):
             progress = self._census.segments.get(segment)
             stored = self._census.leads.get(segment, {})
+            if progress is not None and self._is_counted_elsewhere(progress, stored):
+                elsewhere[progress.journal] += sum(stored.values())
+                continue
             stray = strays.get(segment)
             if stored or stray or _held_something(progress):
                 self._unknown.update(stored)
                 why = side.unreadable.get(segment, "")
                 self._problems.append(_gone(segment, progress, stored, stray, why))
+
+        self._notes += [
+            f"{leads:,} leads came from {journal}, which only that machine can look into: they are "
+            "as many as were absorbed from there. Its own `leadkeep ledger` counts its bytes."
+            for journal, leads in sorted(elsewhere.items())
+        ]
+
+    def _is_counted_elsewhere(self, progress: SegmentProgress, stored: Mapping[Cell, int]) -> bool:
+        """Enter a segment of another machine as the absorber there has counted it, if it agrees."""
+        if not is_elsewhere(progress.journal, self._node):
+            return False
+        if sum(stored.values()) != progress.leads:
+            return False
+        self._received.update(stored)
+        return True
 
     def add_what_was_seen(self, side: JournalSide, *, has_store: bool) -> None:
         """Enter what else was found on the way."""

@@ -14,12 +14,13 @@ import msgspec
 
 from leadkeep.errors import JournalError, NotFound
 from leadkeep.journal.archive import Archive
-from leadkeep.journal.base import Damage, Group, TornTail
+from leadkeep.journal.base import Damage, Group, TornTail, is_elsewhere
 from leadkeep.journal.identity import text as id_text
 from leadkeep.journal.survey import Place, Survey
 from leadkeep.models import REFUSED_BY_STORE, Record, RecordKind, SegmentProgress, StoredRequest
 from leadkeep.recovery.files import Progress, files_below
 from leadkeep.recovery.manifest import ARCHIVE, NAME, STORE, SUM_NAME, Manifest, differing
+from leadkeep.settings.model import IN_STORE
 from leadkeep.store.base import Store
 
 OpenStore = Callable[[Path], AbstractAsyncContextManager[Store]]
@@ -71,19 +72,20 @@ class Examined(msgspec.Struct):
 
 
 async def examine(
-    store: Store | None, survey: Survey, progress: Progress | None = None
+    store: Store | None, survey: Survey, progress: Progress | None = None, *, node: str = ""
 ) -> Examined:
     """Examine a store against the segments that it came from.
 
     Args:
         store: None: there is none yet, and every lead waits.
         survey: the journals and the archive.
+        node: this machine, among those that share the store; empty: none does.
 
     Raises:
         JournalUnavailable: a folder cannot be listed.
         StoreUnavailable: the store cannot be read now.
     """
-    return await Examination(store, survey, progress).run()
+    return await Examination(store, survey, progress, node).run()
 
 
 async def examine_backup(
@@ -118,7 +120,10 @@ async def examine_backup(
 class Examination:
     """One run of it."""
 
-    def __init__(self, store: Store | None, survey: Survey, progress: Progress | None) -> None:
+    def __init__(
+        self, store: Store | None, survey: Survey, progress: Progress | None, node: str = ""
+    ) -> None:
+        self._node = node
         self._store = store
         self._survey = survey
         self._progress = progress or (lambda _what, _done, _total: None)
@@ -239,7 +244,14 @@ class Examination:
         """Segments that the store knows and no folder has."""
         if self._store is None:
             return
-        gone = [one for uuid, one in self._absorbed.items() if uuid not in self._seen]
+        gone = [
+            one
+            for uuid, one in self._absorbed.items()
+            if uuid not in self._seen
+            and not is_elsewhere(one.journal, self._node)
+            # What is absorbed leaves the inbox, which is the store's own.
+            and not (one.journal == IN_STORE and one.finished)
+        ]
         if not gone:
             return
         # Asked after the folders were read: what has left the archive meanwhile is no finding.

@@ -17,6 +17,7 @@ from leadkeep.journal.archive import Archive
 from leadkeep.journal.base import Damage, Group, JournalReader, SegmentInfo, TornTail
 from leadkeep.journal.numbers import BLOCK_NUMBERS
 from leadkeep.journal.outcomes import OutcomeLog
+from leadkeep.journal.reader import DiskJournalReader
 from leadkeep.journal.survey import Survey
 from leadkeep.recovery.examination import Examined, OpenStore, examine
 from leadkeep.recovery.files import Progress, sync_folder
@@ -91,7 +92,9 @@ async def make_new_store(
             actor=actor,
             progress=progress,
         )
-        examined = await examine(store, Survey(places.journals, archive), progress)
+        examined = await examine(
+            store, Survey(list(map(DiskJournalReader, places.journals)), archive), progress
+        )
         highest = await store.highest_lead_number()
         if not await store.checkpoint():
             raise RecoveryError(f"somebody reads {places.new_store}", hint="Try again.")

@@ -81,8 +81,8 @@ def _journal(settings: Settings) -> Iterator[Finding]:
     named = "journals" if settings.journals else "journal.folders"
     if len(set(folders)) != len(folders):
         yield (named,), f"{named}: names the same folder twice"
-    if settings.journals and journal.folders:
-        yield ("journals", "journal.folders"), "journal.folders: not beside journals; name them there"
+    if settings.journals and journal.folders and set(journal.folders) != set(folders):
+        yield ("journals", "journal.folders"), "journal.folders: journals names other folders"
     if IN_STORE in settings.journals and settings.store.url is None:
         yield (
             ("journals", "store.url"),

@@ -84,7 +84,7 @@ class Settings:
         "Where leads become durable, in order of preference: `store`, which is PostgreSQL, and "
         "folders. Empty: those of `journal.folders`.",
         kind="journals",
-        example='["store", "disk:/var/lib/leadkeep/journal"]',
+        example='["store", "disk:data/journal", "disk:/mnt/other-disk/leadkeep-journal"]',
     )
     log_level: str = setting(
         "info", "How much is logged.", kind="choice", choices=("debug", "info", "warning", "error")

@@ -6,6 +6,7 @@ What the supervisor starts has the same faults. Keys:
 - `die_at`, `die_after`: SIGKILL itself when it comes to this point for the so-and-so-many-th time.
 - `clock_file`: a file with seconds that are added to the wall clock.
 - `bad_migration`: a file; while it is there, this version brings a migration that fails.
+- `node`: what this machine is called.
 - `open_files`: so many files may each process have open.
 - `careless`: a control, see `careless.py`: a promise that is not kept, which must be noticed.
 """
@@ -15,6 +16,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -120,6 +122,8 @@ def _make_faulty(faults: dict[str, Any]) -> None:
         _shift_clock(Path(path))
     if path := faults.get("bad_migration"):
         _bring_a_bad_migration(Path(path))
+    if node := faults.get("node"):
+        socket.gethostname = lambda: node
     if files := faults.get("open_files"):
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     if careless := faults.get("careless"):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 from tests.faults.rig.brain import Destination
 from tests.faults.rig.experiment import Findings
@@ -10,12 +11,17 @@ from tests.faults.rig.leads import is_as_posted, number_in
 from tests.faults.rig.waiting import wait_until
 
 
+class Stored(Protocol):
+    """Where leads are stored."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the store."""
+
+
 class Verdict:
     """What became of the answered leads, from the store and from the destination."""
 
-    def __init__(
-        self, answered: Sequence[int], installation: Installation, brain: Destination
-    ) -> None:
+    def __init__(self, answered: Sequence[int], installation: Stored, brain: Destination) -> None:
         bodies = (body for (body,) in installation.rows("SELECT body FROM leads"))
         stored = [(number, body) for body in bodies if (number := number_in(body)) is not None]
         times = Counter(number for number, _ in stored)

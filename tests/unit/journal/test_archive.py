@@ -247,7 +247,7 @@ def test_a_damaged_copy_is_named_and_the_others_are_read(
         path.write_bytes(damaged)
         with pytest.raises(JournalDamaged):
             list(archive.read(first.segment))
-    survey = Survey([folder], archive)
+    survey = Survey([DiskJournalReader(folder)], archive)
     assert survey.unreadable() == [path]
     assert [survey.content(place).records for place in survey.places(archive=True)] == [1]
 
@@ -255,7 +255,7 @@ def test_a_damaged_copy_is_named_and_the_others_are_read(
 def test_a_segment_archived_while_it_was_about_to_be_read_is_read_from_the_archive(
     archive: Archive, sealed: SegmentInfo, folder: Path
 ) -> None:
-    survey = Survey([folder], archive)
+    survey = Survey([DiskJournalReader(folder)], archive)
     (place,) = survey.places(archive=True)
     archive.keep(sealed)
     assert sorted_out(survey.entries(place)).numbers == [1, 2, 3]
@@ -265,7 +265,7 @@ def test_a_spare_that_its_writer_removes_meanwhile_counts_as_empty(
     archive: Archive, open_journal: OpenJournal, folder: Path
 ) -> None:
     journal = open_journal()
-    survey = Survey([folder], archive)
+    survey = Survey([DiskJournalReader(folder)], archive)
     places = list(survey.places(archive=True))
     journal.close()
     assert places

@@ -77,6 +77,9 @@ class Wire:
             raise
 
     async def _fetch(self, sql: str, arguments: Any) -> Any:
+        # The loop has stood still since the last statement: now it hears of a server that hung up.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await self._target.connect()

@@ -1,0 +1,2 @@
+-- Nothing: the inbox is PostgreSQL's, and both engines are numbered alike.
+-- Usable by programs since migration 10.

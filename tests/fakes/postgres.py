@@ -1,5 +1,6 @@
 """A private PostgreSQL server, started by the tests that need one and ended with them."""
 
+import asyncio
 import itertools
 import os
 import pwd
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -52,13 +54,7 @@ class Cluster:
     def __enter__(self) -> "Cluster":
         if self._user is not None:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
-        failed = self._runs(
-            "initdb",
-            *("--pgdata", str(self.data), "--username", "leadkeep", "--auth", "trust"),
-            *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
-        )
-        if failed:
-            raise RuntimeError(f"initdb failed with {failed}")
+        self._make()
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(f"unix_socket_directories = '{self._folder}'\nlisten_addresses = ''\n")
             file.write("max_connections = 200\nshared_buffers = 32MB\ndeadlock_timeout = 200ms\n")
@@ -76,6 +72,28 @@ class Cluster:
     ) -> None:
         self.stop()
         shutil.rmtree(self._folder)
+
+    def _make(self) -> None:
+        failed = self._runs(
+            "initdb",
+            *("--pgdata", str(self.data), "--username", "leadkeep", "--auth", "trust"),
+            *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
+        )
+        if failed:
+            raise RuntimeError(f"initdb failed with {failed}")
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the running server."""
+
+        async def run() -> None:
+            admin = await asyncpg.connect(self.url())
+            try:
+                await admin.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+                await admin.execute("SELECT pg_reload_conf()")
+            finally:
+                await admin.close()
+
+        asyncio.run(run())
 
     def start(self) -> None:
         """Start the server and wait until it answers; it dies with this process."""
@@ -108,12 +126,17 @@ class Cluster:
             self._server.send_signal(signal.SIGQUIT)
             self._server.wait(60)
 
+    def runs(self) -> bool:
+        """Whether the server is there, frozen or not."""
+        return self._server is not None and self._server.poll() is None
+
     def signal(self, number: int) -> None:
         """Signal the server and all of its processes."""
         main = int((self.data / "postmaster.pid").read_text().splitlines()[0])
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         for process in [main, *map(int, children)]:
-            os.kill(process, number)
+            with suppress(ProcessLookupError):  # One of those that come and go.
+                os.kill(process, number)
 
     def url(self, database: str = "postgres", *, user: str = "leadkeep") -> str:
         """Where one of its databases is.
@@ -175,3 +198,30 @@ class Cluster:
     def _said(self) -> str:
         log = self._folder / "log"
         return log.read_text()[-2_000:] if log.exists() else ""
+
+
+class Standby(Cluster):
+    """A server that follows another until it is promoted.
+
+    Args:
+        primary: runs already.
+    """
+
+    def __init__(self, primary: Cluster) -> None:
+        super().__init__(durable=True, settings="synchronous_standby_names = ''\n")
+        self._primary = primary
+
+    def _make(self) -> None:
+        failed = self._runs(
+            "pg_basebackup",
+            *("--pgdata", str(self.data), "--host", str(self._primary.folder)),
+            *("--username", "leadkeep", "--write-recovery-conf", "--checkpoint", "fast"),
+        )
+        if failed:
+            raise RuntimeError(f"pg_basebackup failed with {failed}")
+
+    def promote(self) -> None:
+        """Follow no longer: from now on this is the primary."""
+        failed = self._runs("pg_ctl", "promote", "--pgdata", str(self.data), "--wait")
+        if failed:
+            raise RuntimeError(f"pg_ctl promote failed with {failed}")

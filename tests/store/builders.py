@@ -127,6 +127,7 @@ def an_outcome(claim: Claim, status: Status = Status.COMPLETED, **overrides: Any
     values: dict[str, Any] = {
         "delivery_id": claim.delivery_id,
         "fence": claim.fence,
+        "lead_id": claim.lead_id,
         "attempt": claim.attempt,
         "status": status,
         "started_at_ms": RECEIVED_AT_US // 1_000,

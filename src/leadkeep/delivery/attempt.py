@@ -144,6 +144,7 @@ def _outcome(
     return Outcome(
         delivery_id=claim.delivery_id,
         fence=claim.fence,
+        lead_id=claim.lead_id,
         attempt=claim.attempt,
         status=status,
         started_at_ms=started_at_ms,

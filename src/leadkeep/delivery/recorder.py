@@ -109,6 +109,7 @@ class Recorder:
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
             except StoreError as error:
+                self._say_up()  # It answers, if only that it does not take these.
                 if len(group) == 1:
                     self._say_refused(group[0], error)
                     return [None]

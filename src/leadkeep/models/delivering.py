@@ -65,6 +65,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     delivery_id: int
     fence: int
+    lead_id: str
+    """Whose delivery it is. A store that was set back, by a failover to a standby that lagged, may
+    have given its number to another lead."""
     attempt: int
     status: Status
     """COMPLETED, PENDING (another try at `next_attempt_at_ms`) or FAILED. HELD: it cannot be sent

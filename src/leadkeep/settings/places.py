@@ -116,11 +116,12 @@ def _parse_optional_database(raw: object, row: Row) -> str | None:
         return None
     try:
         parts = urlsplit(text)
+        servers = parts.netloc.rpartition("@")[2].split(",")
         usable = (
             parts.scheme in {"postgresql", "postgres"}
             and len(parts.path) > 1
-            and bool(parts.hostname or parse_qs(parts.query).get("host"))
-            and (parts.port or 1) > 0
+            and (all(servers) or bool(parse_qs(parts.query).get("host")))
+            and all((urlsplit(f"//{server}").port or 1) > 0 for server in servers)
             and not re.search(r"\s", text)
         )
     except ValueError:

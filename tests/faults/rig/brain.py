@@ -26,18 +26,22 @@ class Brain(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.received: Counter[int] = Counter()
         self.status = 200
         """What it answers; a lead that it answers otherwise does not count as received."""
+        self.gate: threading.Event | None = None
+        """If there is one, what comes now waits for it, and is then answered 503."""
+        self.waiting = 0
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _BrainAnswer)
+        super().__init__((host, 0), _BrainAnswer)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
     def url(self) -> str:
         """Where to deliver to."""
-        return f"http://127.0.0.1:{self.server_address[1]}/webhook.php"
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}/webhook.php"
 
     def take(self, body: bytes) -> None:
         """Note one delivery."""
@@ -68,7 +72,11 @@ class _BrainAnswer(BaseHTTPRequestHandler):
 
     def _take(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status = self.server.status
+        status, gate = self.server.status, self.server.gate
+        if gate is not None:
+            self.server.waiting += 1
+            gate.wait()
+            status = 503
         if status == 200:
             self.server.take(body)
         self.send_response(status)

@@ -12,6 +12,7 @@ from leadkeep.journal import syscalls
 from leadkeep.journal.disk import DiskJournal
 from leadkeep.journal.outcomes import OutcomeLog
 from leadkeep.states import Verb
+from leadkeep.store.postgres.statements import SQL
 from leadkeep.store.sqlite import keeping
 from leadkeep.store.sqlite.store import SqliteStore
 from leadkeep.walltime import WallTime
@@ -103,6 +104,13 @@ def _go_on_with_a_damaged_store() -> None:
     keeping.damages = lambda connection: []
 
 
+def _know_no_fence() -> None:
+    """A report counts whoever has claimed the delivery since."""
+    told = SQL["move_recorded"]
+    fenced = told.sql.rindex("WHERE d.id = o.delivery")
+    SQL["move_recorded"] = told._replace(sql=told.sql[:fenced] + "WHERE d.id = o.delivery")
+
+
 CARELESS: dict[str, Callable[[], None]] = {
     "answers first": _answer_first,
     "leaves no room": _leave_no_room,
@@ -110,6 +118,7 @@ CARELESS: dict[str, Callable[[], None]] = {
     "forgets what to hold": _forget_what_to_hold,
     "forgets the outcomes": _forget_the_outcomes,
     "goes on with a damaged store": _go_on_with_a_damaged_store,
+    "knows no fence": _know_no_fence,
     "never syncs": _never_sync,
     "believes any reply": _believe_any_reply,
     "believes the clock": _believe_the_clock,

@@ -15,6 +15,7 @@ class Vendor(threading.Thread):
     Args:
         port: the door's.
         numbers: of its leads; several vendors may share them.
+        host: the door's.
         pause_seconds: between an answer and the next lead.
         timeout_seconds: for which it waits for an answer.
         filling: see `payload`.
@@ -25,6 +26,7 @@ class Vendor(threading.Thread):
         port: int,
         numbers: Iterator[int],
         *,
+        host: str = "127.0.0.1",
         pause_seconds: float = 0.002,
         timeout_seconds: float = 10,
         filling: int = FILLING,
@@ -36,6 +38,7 @@ class Vendor(threading.Thread):
         self.unanswered: list[int] = []
         self.posted = 0
         self._filling = filling
+        self._host = host
         self._port = port
         self._numbers = numbers
         self._pause = pause_seconds
@@ -52,7 +55,7 @@ class Vendor(threading.Thread):
             try:
                 if connection is None:
                     connection = http.client.HTTPConnection(
-                        "127.0.0.1", self._port, timeout=self._timeout
+                        self._host, self._port, timeout=self._timeout
                     )
                 connection.request("POST", "/hooks/lqf?sub=1", payload(number, self._filling))
                 reply = connection.getresponse()
@@ -89,6 +92,7 @@ class Vendors:
         port: int,
         numbers: Iterator[int],
         *,
+        host: str = "127.0.0.1",
         pause_seconds: float = 0.002,
         timeout_seconds: float = 10,
         filling: int = FILLING,
@@ -97,6 +101,7 @@ class Vendors:
             Vendor(
                 port,
                 numbers,
+                host=host,
                 pause_seconds=pause_seconds,
                 timeout_seconds=timeout_seconds,
                 filling=filling,

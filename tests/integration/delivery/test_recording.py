@@ -1,7 +1,7 @@
 """From finished attempts to the store, and from there to the log of outcomes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from leadkeep.delivery.attempt import Finished
 from leadkeep.delivery.leases import Leases
 from leadkeep.delivery.recorder import Recorder
 from leadkeep.delivery.scribe import Scribe
+from leadkeep.errors import StoreUnavailable
 from leadkeep.journal.outcomes import OutcomeLine, OutcomeLog
-from leadkeep.models import Claim, Selection
+from leadkeep.models import Claim, Outcome, Recorded, Selection
 from leadkeep.states import Status
 from tests.integration.delivery.leads import a_claim
 from tests.integration.delivery.workbench import Workbench, eventually
@@ -70,6 +71,25 @@ async def test_an_outcome_that_the_store_refuses_keeps_no_other_from_being_recor
     assert await bench.count(Status.COMPLETED) == 6
     (refusal,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert refusal["delivery_id"] == 999_999
+
+
+async def test_a_store_that_comes_back_and_refuses_all_it_is_told_is_used_again(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a failover to a standby that knows nothing of these deliveries."""
+    stranger = msgspec.structs.replace(a_claim(), delivery_id=999_999)
+    record, down = bench.store.record, [StoreUnavailable("it fails over")]
+
+    async def away_at_first(outcomes: Sequence[Outcome]) -> list[Recorded]:
+        if down:
+            raise down.pop()
+        return await record(outcomes)
+
+    monkeypatch.setattr(bench.store, "record", away_at_first)
+    async with recording(bench, Leases(bench.store, lease_ms=60_000)) as recorder:
+        recorder.take(Finished(stranger, an_outcome(stranger)))
+        await recorder.all_recorded()
+        assert recorder.store_ready.is_set()
 
 
 async def test_an_outcome_whose_lease_was_lost_is_recorded_and_said(bench: Workbench) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from leadkeep.errors import StoreError
@@ -13,6 +14,7 @@ from tests.store.builders import a_batch, a_lead, a_record, an_outcome
 from tests.store.conftest import OpenStore
 
 EVERYTHING = Selection(everything=True)
+A_STRANGER = "00000000-0000-7000-8000-000000000001"
 LEASE_MS = 60_000
 LONGEST_WAIT_MS = 900_000
 
@@ -233,12 +235,24 @@ async def test_when_an_outcome_was_recorded_is_told_and_stays_so_if_it_comes_twi
     assert recorded.at_ms == again.at_ms == delivery.processed_at_ms == clock.now_ms - 7_000
 
 
+async def test_an_outcome_of_another_lead_changes_nothing(store: Store) -> None:
+    """The store was set back: what was this delivery's number is another lead's now."""
+    await store.absorb(a_batch(a_lead()))
+    claimed = await claim_one(store)
+    other = msgspec.structs.replace(an_outcome(claimed), lead_id=A_STRANGER)
+    with pytest.raises(StoreError, match=A_STRANGER):
+        await store.record([other])
+    assert (await store.counts())[Status.COMPLETED] == 0
+    await store.record([an_outcome(claimed)])
+    assert (await store.counts())[Status.COMPLETED] == 1
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
-        an_outcome(Claim(404, 1, "x", 1, None, "", 0, "", 0, "", b"", b"", b"")),
-        Outcome(1, 1, 1, Status.HELD, 0, 0, None, "", "", None, b"", b""),
-        Outcome(1, 1, 1, Status.PENDING, 0, 0, None, "", "", None, b"", b""),
+        an_outcome(Claim(404, 1, "x", 1, None, A_STRANGER, 0, "", 0, "", b"", b"", b"")),
+        Outcome(1, 1, A_STRANGER, 1, Status.HELD, 0, 0, None, "", "", None, b"", b""),
+        Outcome(1, 1, A_STRANGER, 1, Status.PENDING, 0, 0, None, "", "", None, b"", b""),
     ],
     ids=["of no delivery", "that ends held", "without a next try"],
 )

@@ -72,6 +72,7 @@ async def test_a_confirmed_attempt_completes_the_delivery() -> None:
     assert outcome == Outcome(
         delivery_id=1,
         fence=1,
+        lead_id=a_claim().lead_id,
         attempt=1,
         status=Status.COMPLETED,
         started_at_ms=began,

@@ -25,6 +25,7 @@ def outcome(answered: int | None, error_class: str, **changes: Any) -> Outcome:
     values: dict[str, Any] = {
         "delivery_id": 1,
         "fence": 1,
+        "lead_id": "",
         "attempt": 1,
         "status": Status.PENDING,
         "started_at_ms": 0,

@@ -12,11 +12,16 @@ import asyncpg
 
 from leadkeep.errors import JournalUnavailable
 from leadkeep.store.postgres.boundary import FOREIGN, mapped
+from leadkeep.store.postgres.hosts import is_outdated
 from leadkeep.store.postgres.links import Target
 from leadkeep.store.postgres.statements import compiled
 from leadkeep.store.statements import load_statements
 
 STATEMENTS = {name: compiled(sql) for name, sql in load_statements("postgres", ["inbox"]).items()}
+
+
+class _NotAsAsked(Exception):
+    """The server has warned."""
 
 
 class Wire:
@@ -33,6 +38,7 @@ class Wire:
         self._busy = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: asyncpg.Connection | None = None
+        self._warnings: list[str] = []
 
     def rows(
         self, statement: str, parameters: dict[str, Any] | None = None, *, seconds: float
@@ -68,6 +74,12 @@ class Wire:
             self._loop = asyncio.new_event_loop()
         try:
             return self._loop.run_until_complete(asyncio.wait_for(work, max(seconds, 0.001)))
+        except _NotAsAsked as error:
+            self._drop()
+            raise JournalUnavailable(
+                f"the inbox: the database did it, and warned ({error}): it may be on one disk only",
+                hint="Look at its log, and whether its standby is connected.",
+            ) from None
         except FOREIGN as error:
             self._drop()
             said = mapped(error)
@@ -81,9 +93,24 @@ class Wire:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         connection = self._connection
+        if connection is not None and is_outdated(connection):
+            connection.terminate()
+            connection = None
         if connection is None or connection.is_closed():
             connection = self._connection = await self._target.connect()
-        return await connection.fetch(sql, *arguments)
+            connection.add_log_listener(self._heard)
+        self._warnings.clear()
+        rows = await connection.fetch(sql, *arguments)
+        await asyncio.sleep(0)
+        if self._warnings:
+            # A commit that was not waited for as it should have been is called a success: the
+            # server's limit on statements ended the wait for a standby, for instance.
+            raise _NotAsAsked(self._warnings[0])
+        return rows
+
+    def _heard(self, _connection: object, message: Any) -> None:
+        if getattr(message, "severity_en", "") == "WARNING":
+            self._warnings.append(str(message.sqlstate))
 
     def _drop(self) -> None:
         """Hang up without a word: a server that hangs would not answer one."""

@@ -27,6 +27,7 @@ from leadkeep.store.postgres.boundary import (
     uncertain,
 )
 from leadkeep.store.postgres.clock import DatabaseClock
+from leadkeep.store.postgres.hosts import connect_to_any, is_outdated, urls_of
 from leadkeep.store.postgres.session import PostgresSession
 
 T = TypeVar("T")
@@ -53,15 +54,14 @@ class Target(NamedTuple):
         return "Target(***)"
 
     async def connect(self) -> asyncpg.Connection:
-        """A new connection."""
-        connection: asyncpg.Connection = await asyncpg.connect(
-            self.url,
+        """A new connection, to whichever of its servers can be written to."""
+        return await connect_to_any(
+            urls_of(self.url),
             timeout=self.connect_seconds,
             command_timeout=max(self.statement_ms, self.look_ms) / 1_000 + _GRACE_SECONDS,
             statement_cache_size=256 if self.prepares else 0,
             max_cached_statement_lifetime=0,
         )
-        return connection
 
     def begin(self, *, looks: bool) -> str:
         """The statements that begin a transaction: nothing of it outlives the transaction."""
@@ -145,11 +145,13 @@ class Link:
         try:
             if self._clock is not None and self._clock.is_stale:
                 began_ns = self._clock.ask_began_ns()
-                self._clock.told(self._wait(connection.fetchval(_NOW_US)), began_ns)
-            self._wait(connection.execute(self._target.begin(looks=looks)))
+                now_us = self._wait(connection.fetchval(_NOW_US, timeout=deadline))
+                self._clock.told(now_us, began_ns)
+            self._wait(connection.execute(self._target.begin(looks=looks), timeout=deadline))
             result = work(session)
             commits = True
-            said = self._wait(connection.execute("COMMIT"))
+            # Without a standby that it should wait for, the server would wait for ever.
+            said = self._wait(connection.execute("COMMIT", timeout=deadline))
             if said != "COMMIT":
                 raise StoreError(f"the transaction did not last: the database said {said}")
         except BaseException as error:
@@ -171,7 +173,9 @@ class Link:
                 self.drop()
 
     def _open(self) -> asyncpg.Connection:
-        if self._connection is not None and self._connection.is_closed():
+        if self._connection is not None and (
+            self._connection.is_closed() or is_outdated(self._connection)
+        ):
             self.drop()
         if self._connection is None:
             self._connection = self._wait(self._target.connect())

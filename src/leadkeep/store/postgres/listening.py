@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from leadkeep.store.postgres.boundary import FOREIGN
+from leadkeep.store.postgres.hosts import is_outdated
 from leadkeep.store.postgres.links import Target
 
 CHANNEL = "leadkeep"
@@ -57,7 +58,7 @@ class Listener:
             stopping.cancel()
 
     async def _listen(self, stopping: asyncio.Future[Any]) -> None:
-        """Until the connection is lost, which raises, or `stopping` is done."""
+        """Until the connection is lost, which raises, or of no more use, or `stopping` is done."""
         connection = await self._target.connect()
         lost = asyncio.Event()
         losing = asyncio.ensure_future(lost.wait())
@@ -66,7 +67,7 @@ class Listener:
             await connection.add_listener(CHANNEL, self._heard)
             self.listens.set()
             self._on_leads()  # who knows what came while nobody listened
-            while not stopping.done():
+            while not stopping.done() and not is_outdated(connection):
                 await asyncio.wait(
                     [stopping, losing],
                     timeout=_PULSE_SECONDS,

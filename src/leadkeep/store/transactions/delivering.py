@@ -197,13 +197,17 @@ def _standings(
 ) -> list[tuple[Outcome, tuple[str, int, str | None, bool | None, int | None]]]:
     """Each outcome with status, fence and lease owner of its delivery, and its record."""
     asked: Iterator[Bindings] = (
-        {"delivery": outcome.delivery_id, "fence": outcome.fence} for outcome in outcomes
+        {"delivery": one.delivery_id, "fence": one.fence, "lead_id": one.lead_id}
+        for one in outcomes
     )
     rows = session.each("standing", asked)
     if len(rows) != len(outcomes):
         known = {row[0] for row in rows}
-        lost = next(one.delivery_id for one in outcomes if one.delivery_id not in known)
-        raise StoreError(f"there is no delivery {lost} to record an attempt of")
+        lost = next(one for one in outcomes if one.delivery_id not in known)
+        raise StoreError(
+            f"there is no delivery {lost.delivery_id} of the lead {lost.lead_id} to record an "
+            "attempt of"
+        )
     return [
         (outcome, (row[1], row[2], row[3], row[4], row[5]))
         for outcome, row in zip(outcomes, rows, strict=True)

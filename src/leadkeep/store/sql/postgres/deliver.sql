@@ -47,8 +47,9 @@ WHERE d.id = c.delivery AND d.status = 'pending' AND d.behind IS DISTINCT FROM 1
 -- Where deliveries stand, and how their tries under these fences were recorded (NULL: they were
 -- not). Nobody else moves them until the transaction ends.
 SELECT d.id, d.status, d.fence, d.lease_owner, a.stale, a.recorded_at_ms
-FROM unnest(:delivery::bigint[], :fence::bigint[]) WITH ORDINALITY AS o (delivery, fence, place)
-JOIN deliveries AS d ON d.id = o.delivery
+FROM unnest(:delivery::bigint[], :fence::bigint[], :lead_id::uuid[])
+  WITH ORDINALITY AS o (delivery, fence, lead_id, place)
+JOIN deliveries AS d ON d.id = o.delivery AND d.lead_id = o.lead_id
 LEFT JOIN attempts AS a ON a.delivery = d.id AND a.fence = o.fence
 ORDER BY o.place
 FOR UPDATE OF d;

@@ -33,7 +33,7 @@ WHERE id = :delivery AND status = 'pending' AND behind IS NOT 1;
 -- Where a delivery stands, and how its try under this fence was recorded (NULL: it was not).
 SELECT d.id, d.status, d.fence, d.lease_owner, a.stale, a.recorded_at_ms
 FROM deliveries AS d LEFT JOIN attempts AS a ON a.delivery = d.id AND a.fence = :fence
-WHERE d.id = :delivery;
+WHERE d.id = :delivery AND (SELECT lead_id FROM leads WHERE id = d.lead) = :lead_id;
 
 -- name: insert_attempt
 -- One try, also a stale worker's.

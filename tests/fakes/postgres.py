@@ -38,9 +38,11 @@ class Cluster:
     Args:
         durable: whether it syncs; on tests of order it need not.
         settings: for `postgresql.conf`.
+        listens: an address at which it takes connections as well, from its network.
     """
 
-    def __init__(self, *, durable: bool = False, settings: str = "") -> None:
+    def __init__(self, *, durable: bool = False, settings: str = "", listens: str = "") -> None:
+        self._listens = listens
         self._programs = server_programs()
         self._user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         # A folder of a short name: a socket's path has at most 107 bytes.
@@ -56,11 +58,15 @@ class Cluster:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         self._make()
         with (self.data / "postgresql.conf").open("a") as file:
-            file.write(f"unix_socket_directories = '{self._folder}'\nlisten_addresses = ''\n")
+            file.write(f"unix_socket_directories = '{self._folder}'\n")
+            file.write(f"listen_addresses = '{self._listens}'\n")
             file.write("max_connections = 200\nshared_buffers = 32MB\ndeadlock_timeout = 200ms\n")
             if not self._durable:
                 file.write("fsync = off\nfull_page_writes = off\nautovacuum = off\n")
             file.write(self._settings)
+        if self._listens:
+            with (self.data / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {self._listens}/24 trust\n")
         self.start()
         return self
 

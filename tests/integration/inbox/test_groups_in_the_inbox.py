@@ -1,7 +1,10 @@
 """What a door commits to the inbox is read again byte for byte, and what is harmed is named."""
 
+import asyncio
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -206,3 +209,20 @@ def test_a_commit_waits_for_the_disk_though_the_database_is_set_not_to(inbox: In
     inbox.sql("CREATE TRIGGER see AFTER INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION see()")
     put(inbox.journal(), a_record())
     assert inbox.sql("SELECT DISTINCT said FROM seen") == [("on",)]
+
+
+def test_a_commit_that_somebody_ended_while_it_waited_for_a_standby_is_not_acknowledged() -> None:
+    """The server calls it a success, with a warning: it is on one disk only."""
+    with Cluster(durable=True) as alone, ExitStack() as resources:
+        inbox = Inbox(asyncio.run(alone.new_database()), resources)
+        journal = inbox.journal(deadline_ms=30_000)
+        put(journal, a_record())
+        alone.set("synchronous_standby_names", "nobody")
+        waits = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        with ThreadPoolExecutor(1) as door:
+            commit = door.submit(put, journal, a_record())
+            wait_until("it waits", lambda: inbox.sql(f"SELECT count(*) {waits}") == [(1,)])
+            inbox.sql(f"SELECT pg_cancel_backend(pid) {waits}")
+            with pytest.raises(JournalUnavailable, match="one disk only"):
+                commit.result()
+        alone.set("synchronous_standby_names", "")

@@ -1,9 +1,12 @@
 """The database fails over to its standby: what was answered 2xx is stored once, and delivered."""
 
+import asyncio
 import itertools
 import signal
 from pathlib import Path
 
+from leadkeep.store.postgres.hosts import is_outdated
+from leadkeep.store.postgres.links import Target
 from tests.faults.rig.brain import Brain
 from tests.faults.rig.vendors import Vendors
 from tests.faults.rig.waiting import wait_until
@@ -56,6 +59,23 @@ def test_a_primary_that_hangs_and_comes_back_after_the_failover_takes_nothing(
         wait_until("all is absorbed", lambda: stored(pair) >= len(answered))
         found = judged(pair, brain, answered)
         assert (found.lost, found.twice, found.changed, found.undelivered) == (0, 0, 0, 0)
+
+
+async def test_the_server_that_was_promoted_last_is_believed(pair: Pair) -> None:
+    """Both can be written to, and the old one does not know better."""
+    target = Target(pair.url, connect_seconds=5)
+    before = await target.connect()
+    try:
+        assert not is_outdated(before)
+        await asyncio.to_thread(pair.promote)
+        for _ in range(5):
+            after = await target.connect()
+            assert await after.fetchval("SHOW data_directory") == str(pair.standby.data)
+            assert not is_outdated(after)
+            after.terminate()
+        assert is_outdated(before)
+    finally:
+        before.terminate()
 
 
 def lagging(tmp_path: Path, brain: Brain, pair: Pair, *, disk: bool) -> list[int]:

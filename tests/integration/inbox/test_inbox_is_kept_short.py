@@ -198,3 +198,17 @@ def test_a_part_that_a_door_writes_to_at_the_same_moment_is_not_emptied(
     assert node.keep().emptied == 0
     assert node.absorb() == 1
     assert node.ledger().problems == ()
+
+
+@pytest.mark.parametrize("state", ["written to", "ended", "absorbed", "counted"])
+def test_a_part_is_emptied_only_if_all_of_it_is_ended_absorbed_and_counted(
+    inbox: Inbox, node: Node, state: str
+) -> None:
+    """Whoever asks, and whatever came in since it looked."""
+    committed(inbox, a_record(), closes=state != "written to")
+    if state in {"absorbed", "counted"}:
+        node.absorb()
+    if state == "counted":
+        inbox.sql("INSERT INTO inbox_tallies SELECT segment, '{}' FROM inbox_segments")
+    assert inbox.sql("SELECT empty_inbox(0::smallint)") == [(state == "counted",)]
+    assert node.rows() == (0 if state == "counted" else 2)

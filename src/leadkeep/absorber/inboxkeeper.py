@@ -1,4 +1,6 @@
-"""Keeps the inbox short: ends what nobody writes to any more, counts it, and empties whole parts.
+"""Keeps the inbox short, and its database in sight.
+
+What nobody writes to any more is ended and counted, and whole parts are emptied.
 
 Invariants: a part is emptied only when every segment in it is ended, absorbed and counted for the
 ledger; a segment that holds what the store does not is moved aside and stays for good. The leads
@@ -17,6 +19,7 @@ from leadkeep.errors import LeadkeepError
 from leadkeep.journal.base import SegmentInfo
 from leadkeep.journal.inbox.reader import InboxReader
 from leadkeep.journal.inbox.wire import Wire
+from leadkeep.journal.inbox.worth import worth_of
 from leadkeep.recovery.examining import StoredLeads, tally_of
 
 KEEP_EVERY_SECONDS = 60.0
@@ -69,6 +72,12 @@ class InboxKeeper:
         self._part_bytes = part_bytes
         self._part_seconds = part_seconds
         self._idle_seconds = idle_seconds
+        self._risks: tuple[str, ...] = ()
+
+    @property
+    def undurable(self) -> str:
+        """How the database may lose what it took, as last seen; empty: it does not."""
+        return "; ".join(self._risks)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep it once a minute until `stop` is set."""
@@ -78,6 +87,10 @@ class InboxKeeper:
                 await asyncio.wait_for(stop.wait(), KEEP_EVERY_SECONDS)
             except TimeoutError:
                 continue
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up."""
         await asyncio.to_thread(self._wire.close)
 
     async def keep(self) -> Kept:
@@ -90,6 +103,8 @@ class InboxKeeper:
         return done
 
     async def _keep(self, done: Kept) -> None:
+        (said,) = await self._rows("what_a_commit_is_worth")
+        self._risks = worth_of(said, first=True, falls_back=True).risks
         idle = await self._rows("inbox_seal_idle", seconds=self._idle_seconds)
         done.sealed += len(idle)
         infos = {info.segment: info for info in await asyncio.to_thread(self._reader.segments)}

@@ -26,6 +26,8 @@ class Lookout:
         damaged: segments with acknowledged bytes that cannot be read, by id, as this process has
             met them: `Troubles.details`.
         node: what this machine is called.
+        undurable: how the store's database may lose what it took; empty: it does not, as far as is
+            known.
         door: where the door of this machine tells of itself; None: there is none here.
     """
 
@@ -38,6 +40,7 @@ class Lookout:
         damaged: Callable[[], Mapping[str, object]],
         door: Address | None,
         node: str = "",
+        undurable: Callable[[], str] = str,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -45,6 +48,7 @@ class Lookout:
         self._damaged = damaged
         self._door = door
         self._node = node
+        self._undurable = undurable
         self._door_heard_ms = clock.boottime_ms()
 
     async def look(self) -> Signs:
@@ -69,6 +73,7 @@ class Lookout:
             rooms=await asyncio.to_thread(self._rooms),
             damage=tuple(_damage(self._damaged())),
             door=await self._look_at_door(),
+            undurable=self._undurable(),
             deployments=await self._deployments(_unwell(views, circuits, refused)),
         )
 

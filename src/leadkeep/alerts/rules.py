@@ -15,6 +15,7 @@ Rule = Callable[[Signs, Limits], Iterator[Problem]]
 
 RULE_KINDS = (
     "damage",
+    "durability",
     "journal",
     "door",
     "refused",
@@ -273,8 +274,24 @@ def _damage(signs: Signs, _limits: Limits) -> Iterator[Problem]:
         )
 
 
+def _durability(signs: Signs, _limits: Limits) -> Iterator[Problem]:
+    if signs.undurable:
+        yield Problem(
+            kind="durability",
+            subject="database",
+            urgent=True,
+            what="the database is not set to keep what it takes",
+            safe="Not as they should be, until its settings are mended.",
+            since_ms=signs.now_ms,
+            measured=signs.undurable,
+            threshold="fsync, full_page_writes and synchronous_commit on, writable",
+            command=("status",),
+        )
+
+
 RULES: tuple[Rule, ...] = (
     _damage,
+    _durability,
     _journals,
     _refused,
     _down,

@@ -56,5 +56,7 @@ class Signs(msgspec.Struct, frozen=True):
     damage: tuple[DamageSign, ...] = ()
     door: DoorSign | None = None
     """None: there is none here to look at."""
+    undurable: str = ""
+    """How the store's database is set so that it may lose what it took; empty: it is not."""
     deployments: dict[str, str] = {}
     """The last deployment of each destination that is not well, in words."""

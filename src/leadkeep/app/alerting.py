@@ -33,12 +33,14 @@ def make_alert_watch(
     *,
     damaged: Callable[[], Mapping[str, object]],
     beside_door: bool,
+    undurable: Callable[[], str] = str,
 ) -> AlertWatch:
     """What looks and tells.
 
     Args:
         damaged: segments that cannot be read, as the absorber beside it has met them.
         beside_door: the door of this installation runs on this machine, and must answer.
+        undurable: how the database may lose what it took, as last seen; empty: it does not.
     """
     from leadkeep.alerts.incidents import Policy
     from leadkeep.alerts.lookout import Lookout
@@ -68,6 +70,7 @@ def make_alert_watch(
             damaged=damaged,
             door=asked,
             node=socket.gethostname(),
+            undurable=undurable,
         ),
         limits=Limits(
             late_ms=chosen.late_minutes * 60_000,

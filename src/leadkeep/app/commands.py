@@ -13,7 +13,7 @@ import msgspec
 
 from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.alerting import make_alert_watch
-from leadkeep.app.database import tally_books
+from leadkeep.app.database import inbox_keeper, tally_books
 from leadkeep.app.deploying import drop_void_switches
 from leadkeep.app.parts import (
     archive,
@@ -157,8 +157,17 @@ async def process_queue(
         run = await delivery.deliver_due_once(limit=limit, progress=tell)
         counts = await store.counts()
         # Where there is no worker, nobody else tells what is wrong; where there is, nothing is new.
+        undurable = ""
+        if (keeper := inbox_keeper(settings, store)) is not None:
+            await keeper.keep()
+            undurable = keeper.undurable
+            await keeper.close()
         await make_alert_watch(
-            settings, store, damaged=absorber.troubles.details, beside_door=False
+            settings,
+            store,
+            damaged=absorber.troubles.details,
+            beside_door=False,
+            undurable=lambda: undurable,
         ).once()
     # At the end, when nobody waits for it: where there is no worker, nobody else keeps ballast.
     await asyncio.to_thread(room.look)

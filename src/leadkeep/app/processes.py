@@ -149,11 +149,13 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
         absorber = make_absorber(settings, store, on_absorbed=partial(_wake, delivery, at_once))
         resources.callback(absorber.close)
         archivist = make_archivist(settings, store, absorber, wall, on_full=room.met_full)
+        keeper = inbox_keeper(settings, store)
         alerts = make_alert_watch(
             settings,
             store,
             damaged=absorber.troubles.details,
             beside_door=handover is not None,
+            undurable=lambda: "" if keeper is None else keeper.undurable,
         )
         admin = handover.admin_socket() if handover else admin_socket(settings.worker.admin_listen)
         if at_once is not None:
@@ -167,7 +169,7 @@ async def _worker(settings: Settings, handover: Handover | None) -> None:
             if at_once is not None:
                 tasks.create_task(at_once.run(stop))
             tasks.create_task(archivist.run(stop))
-            if (keeper := inbox_keeper(settings, store)) is not None:
+            if keeper is not None:
                 tasks.create_task(keeper.run(stop))
             if (others := listener(settings, delivery.wake)) is not None:
                 tasks.create_task(others.run(stop))

@@ -5,6 +5,8 @@ import itertools
 import signal
 from pathlib import Path
 
+from leadkeep.journal.inbox.wire import Wire
+from leadkeep.journal.inbox.worth import worth_of
 from leadkeep.store.postgres.hosts import is_outdated
 from leadkeep.store.postgres.links import Target
 from tests.faults.rig.brain import Brain
@@ -59,6 +61,17 @@ def test_a_primary_that_hangs_and_comes_back_after_the_failover_takes_nothing(
         wait_until("all is absorbed", lambda: stored(pair) >= len(answered))
         found = judged(pair, brain, answered)
         assert (found.lost, found.twice, found.changed, found.undelivered) == (0, 0, 0, 0)
+
+
+def test_who_may_not_see_how_a_standby_follows_is_told_of_no_risk(pair: Pair) -> None:
+    pair.waits_for_standby()
+    pair.asked("CREATE ROLE plain LOGIN")
+    wire = Wire(Target(pair.url.replace("leadkeep@", "plain@")))
+    (said,) = wire.rows("what_a_commit_is_worth", seconds=10)
+    wire.close()
+    worth = worth_of(said, first=True, falls_back=False)
+    assert worth.risks == ()
+    assert "a synchronous standby" in worth.sentence
 
 
 async def test_the_server_that_was_promoted_last_is_believed(pair: Pair) -> None:

@@ -157,6 +157,21 @@ def test_status_says_plainly_what_a_200_is_worth(
         assert told["a_200_is_worth"].startswith("A 200 is on the database's disk alone")
 
 
+def test_a_database_that_may_lose_leads_is_told_by_mail(tmp_path: Path, brain: Brain) -> None:
+    with Cluster(durable=True, settings="fsync = off\n") as careless:
+        its = asyncio.run(careless.new_database())
+        with node(tmp_path, brain, its) as one:
+            one.start()
+            wait_until("it is an incident", lambda: bool(_undurable(one)))
+            (incident,) = _undurable(one)
+            assert "fsync off" in str(incident)
+
+
+def _undurable(one: Installation) -> list[dict[str, object]]:
+    found = one.done("alerts", "list")
+    return [each for each in found if each["kind"] == "durability"]
+
+
 def test_status_finds_nothing_wrong_with_a_database_that_syncs(
     tmp_path: Path, brain: Brain, url: str
 ) -> None:

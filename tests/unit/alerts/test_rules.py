@@ -110,6 +110,13 @@ WRONG: list[tuple[str, dict[str, Any], str, bool, str]] = [
         True,
         "cannot be read",
     ),
+    (
+        "the database does not sync",
+        {"undurable": "fsync is off: a power cut loses leads"},
+        "durability",
+        True,
+        "not set to keep",
+    ),
 ]
 
 

@@ -135,7 +135,10 @@ SELECT current_setting('fsync') = 'on',
        current_setting('full_page_writes') = 'on',
        current_setting('synchronous_commit'),
        current_setting('synchronous_standby_names') <> '',
-       (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),
-       (SELECT count(*) FROM pg_stat_replication WHERE sync_state NOT IN ('sync', 'quorum')),
+       -- Who may not see how a standby follows sees NULL.
+       (SELECT count(*) FROM pg_stat_replication
+        WHERE coalesce(sync_state, 'sync') IN ('sync', 'quorum')),
+       (SELECT count(*) FROM pg_stat_replication
+        WHERE sync_state NOT IN ('sync', 'quorum')),
        pg_is_in_recovery(),
        current_setting('transaction_read_only') = 'on';

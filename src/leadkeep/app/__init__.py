@@ -1,6 +1,7 @@
 """The composition root: the only package that wires objects together.
 
-`parts` makes each object from the settings, `processes` runs what stays, `commands` does what ends.
+`parts` and `journals` make each object from the settings, `processes` runs what stays, `commands` does
+what ends.
 Imports inside functions are late on purpose: each process loads only what it runs, the supervisor
 no database, the door no HTTP client.
 """
@@ -19,7 +20,7 @@ from leadkeep.app.commands import (
 )
 from leadkeep.app.database import commit_worth
 from leadkeep.app.deploying import Deploying, check_addresses, open_deploying
-from leadkeep.app.parts import journal_readers
+from leadkeep.app.journals import journal_readers
 from leadkeep.app.previewing import preview
 from leadkeep.app.processes import run_intake, run_supervisor, run_worker
 from leadkeep.app.store import (

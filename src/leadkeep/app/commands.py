@@ -15,17 +15,19 @@ from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.alerting import make_alert_watch
 from leadkeep.app.database import inbox_keeper, tally_books
 from leadkeep.app.deploying import drop_void_switches
-from leadkeep.app.parts import (
-    archive,
+from leadkeep.app.journals import (
     doorbell,
     journal_readers,
     journal_writers,
     lead_numbers,
+    this_node,
+)
+from leadkeep.app.parts import (
+    archive,
     make_absorber,
     make_delivery,
     make_health_checks,
     room_watch,
-    this_node,
     wall_time,
 )
 from leadkeep.app.store import (

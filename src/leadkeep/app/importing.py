@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from leadkeep.app.parts import doorbell, journal_writers, lead_numbers, make_absorber
+from leadkeep.app.journals import doorbell, journal_writers, lead_numbers
+from leadkeep.app.parts import make_absorber
 from leadkeep.app.store import (
     existing_store,
     make_data_folder,

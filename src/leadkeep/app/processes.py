@@ -16,11 +16,9 @@ from leadkeep.app.adopting import adopt_unrouted
 from leadkeep.app.alerting import make_alert_watch, tell_of_store
 from leadkeep.app.database import inbox_keeper, listener
 from leadkeep.app.deploying import drop_void_switches
+from leadkeep.app.journals import doorbell, journal_writers, lead_numbers
 from leadkeep.app.parts import (
     answers_at_once,
-    doorbell,
-    journal_writers,
-    lead_numbers,
     make_absorber,
     make_archivist,
     make_at_once,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from leadkeep.app.database import refuse_on_database
-from leadkeep.app.parts import journal_readers, make_absorber, this_node
+from leadkeep.app.journals import journal_readers, this_node
+from leadkeep.app.parts import make_absorber
 from leadkeep.clock import Clock, SystemClock
 from leadkeep.errors import RecoveryError, StoreUnavailable
 from leadkeep.recovery.places import Places

@@ -1,7 +1,7 @@
 """The composition root: the only package that wires objects together.
 
-`parts` and `journals` make each object from the settings, `processes` runs what stays, `commands` does
-what ends.
+`parts` and `journals` make each object from the settings, `processes` runs what stays, `commands`
+does what ends.
 Imports inside functions are late on purpose: each process loads only what it runs, the supervisor
 no database, the door no HTTP client.
 """

@@ -18,7 +18,7 @@ from leadkeep.app.commands import (
     process_queue,
     reroute,
 )
-from leadkeep.app.database import commit_worth
+from leadkeep.app.database import commit_worth, kept_in_inbox
 from leadkeep.app.deploying import Deploying, check_addresses, open_deploying
 from leadkeep.app.journals import journal_readers
 from leadkeep.app.previewing import preview
@@ -45,6 +45,7 @@ __all__ = [
     "has_store",
     "journal_readers",
     "journal_waiting",
+    "kept_in_inbox",
     "ledger",
     "load_settings",
     "make_data_folder",

@@ -16,6 +16,8 @@ _LAST_RANGE = 10**13 - _RANGE_NUMBERS
 _NUMBERS_SECONDS = 2.0
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from leadkeep.absorber.inboxkeeper import InboxKeeper
     from leadkeep.journal.inbox.wire import Wire
     from leadkeep.journal.inbox.worth import Worth
@@ -66,6 +68,19 @@ def inbox_keeper(settings: Settings, store: Store) -> InboxKeeper | None:
     from leadkeep.absorber.inboxkeeper import InboxKeeper
 
     return None if settings.store.url is None else InboxKeeper(inbox_wire(settings), store)
+
+
+def kept_in_inbox(settings: Settings) -> dict[UUID, str]:
+    """Segments that stay in the database's inbox for good, and why; none where it is a file.
+
+    Raises:
+        JournalUnavailable: the database cannot be asked now.
+    """
+    from leadkeep.journal.inbox.reader import InboxReader
+
+    if settings.store.url is None:
+        return {}
+    return InboxReader(inbox_wire(settings, stays=False)).kept()
 
 
 def commit_worth(settings: Settings) -> Worth | None:

@@ -117,6 +117,7 @@ async def _look_into_journal(settings: Settings, store: "Store | None") -> dict[
 
 def _damage(settings: Settings) -> Iterator[str]:
     """Damaged segments stay in their journal while whole ones leave it, so the oldest tell."""
+    from leadkeep.app import kept_in_inbox
     from leadkeep.journal.base import Damage, SegmentState
     from leadkeep.journal.reader import DiskJournalReader
 
@@ -128,6 +129,8 @@ def _damage(settings: Settings) -> Iterator[str]:
                 if isinstance(entry, Damage):
                     yield f"{info.path} at {entry.offset:,}: {entry.reason}"
                     break
+    for segment, because in kept_in_inbox(settings).items():
+        yield f"segment {segment} of the inbox: {because}"
 
 
 async def _today(store: "Store") -> dict[Status, int]:

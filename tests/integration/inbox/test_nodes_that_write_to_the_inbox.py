@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.fakes.postgres import Cluster
@@ -170,6 +171,29 @@ def test_a_database_that_may_lose_leads_is_told_by_mail(tmp_path: Path, brain: B
 def _undurable(one: Installation) -> list[dict[str, object]]:
     found = one.done("alerts", "list")
     return [each for each in found if each["kind"] == "durability"]
+
+
+def test_status_names_what_stays_in_the_inbox_for_good(
+    tmp_path: Path, brain: Brain, url: str
+) -> None:
+    with node(tmp_path, brain, url) as one:
+        one.start()
+        wait_until("it is safe", lambda: one.risks() == "")
+        aside = (
+            "INSERT INTO inbox_segments (segment, slot, door, sealed_at, kept_because) VALUES "
+            "('00000000-0000-4000-8000-000000000001', -1, 'a', now(), 'damaged at offset 8192')"
+        )
+        asyncio.run(_done(url, aside))
+        assert "accepted leads may be damaged" in one.risks()
+        assert "damaged at offset 8192" in one.risks()
+
+
+async def _done(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 def test_status_finds_nothing_wrong_with_a_database_that_syncs(

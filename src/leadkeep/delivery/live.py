@@ -50,10 +50,16 @@ class Asker(Protocol):
         """Answer it; never raises, also when it is gone."""
 
 
+_REFUSALS = 3
+"""So often a claim is refused before it is believed: beside a claim that is being committed, a
+database passes over what that one has."""
+_REFUSED_SECONDS = 0.03
+
+
 class _Waiting:
     """A door that waits for one lead's outcome."""
 
-    __slots__ = ("ask", "asker", "delivery_id", "in_lane", "lead", "timer", "was_refused")
+    __slots__ = ("ask", "asker", "delivery_id", "in_lane", "lead", "refusals", "timer")
 
     def __init__(self, ask: LeadAsk, asker: Asker) -> None:
         self.ask = ask
@@ -63,8 +69,8 @@ class _Waiting:
         """0: the lead was not in the store when we looked."""
         self.in_lane = False
         """It was claimed here: its lane will say what came of it."""
-        self.was_refused = False
-        """It waited for its first try when we looked, and could not be claimed."""
+        self.refusals = 0
+        """How often it waited for its first try when we looked, and could not be claimed."""
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -206,7 +212,7 @@ class LiveLeads:
                 )
             elif standing.is_claimable and standing.destination not in self._lanes:
                 self._tell(waiting, reason=NO_DESTINATION)
-            elif standing.is_claimable and (waiting.was_refused or waiting.in_lane):
+            elif standing.is_claimable and (waiting.refusals >= _REFUSALS or waiting.in_lane):
                 # Not to be tried now, or given back untried, because its circuit has opened.
                 self._tell(waiting, reason=NOT_DUE)
             elif standing.is_claimable:
@@ -219,9 +225,10 @@ class LiveLeads:
             for delivery, waiting in asked.items():
                 waiting.in_lane = delivery in claimed
                 # Its lane may have been faster, or it may not be tried now: the next look tells.
-                waiting.was_refused = not waiting.in_lane
+                waiting.refusals += not waiting.in_lane
             if len(claimed) < len(asked):
-                self._awake.set()
+                # Not at once: a claim of its lane's may be about to be committed.
+                asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._awake.set)
 
     def _relay(
         self,

@@ -16,6 +16,7 @@ from leadkeep.live import sockets
 from leadkeep.live.frames import LeadAsk, framed
 from leadkeep.models import CircuitMove
 from leadkeep.states import CircuitState
+from tests.fakes.postgres import Cluster
 from tests.integration.intake.rig import request
 from tests.integration.live.rig import Script, Served
 from tests.integration.waiting import wait_until
@@ -215,3 +216,18 @@ async def _let_it_ramp(served: Served) -> None:
         assert await store.move_circuit("brain", 0, opened)
         ramps = CircuitMove(CircuitState.RAMPING, due_in_ms=600_000, ramp_limit=1)
         assert await store.move_circuit("brain", 1, ramps)
+
+
+def test_live_answers_come_back_beside_the_claims_of_a_database(served: Served) -> None:
+    """A claim passes over what another is about to commit, which says nothing of the lead."""
+    with Cluster(durable=True) as cluster:
+        url = asyncio.run(cluster.new_database())
+        served.configure(
+            more=f'[store]\nurl = "{url}"\n',
+        )
+        served.brain.script = Script(status=201, body=b"bought")
+        served.start()
+        for _ in range(10):
+            answer = served.post()
+            assert (answer.status, answer.body) == (201, b"bought"), served.live_answers()
+        served.stop()

@@ -26,15 +26,17 @@ class Brain(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        self.received: Counter[int] = Counter()
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, received: Counter[int] | None = None
+    ) -> None:
+        self.received: Counter[int] = Counter() if received is None else received
         self.status = 200
         """What it answers; a lead that it answers otherwise does not count as received."""
         self.gate: threading.Event | None = None
         """If there is one, what comes now waits for it, and is then answered 503."""
         self.waiting = 0
         self._lock = threading.Lock()
-        super().__init__((host, 0), _BrainAnswer)
+        super().__init__((host, port), _BrainAnswer)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property

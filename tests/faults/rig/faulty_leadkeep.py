@@ -6,6 +6,7 @@ What the supervisor starts has the same faults. Keys:
 - `die_at`, `die_after`: SIGKILL itself when it comes to this point for the so-and-so-many-th time.
 - `clock_file`: a file with seconds that are added to the wall clock.
 - `bad_migration`: a file; while it is there, this version brings a migration that fails.
+- `no_names`: a file; while it is there, no host's address is found.
 - `node`: what this machine is called.
 - `open_files`: so many files may each process have open.
 - `careless`: a control, see `careless.py`: a promise that is not kept, which must be noticed.
@@ -27,6 +28,7 @@ from leadkeep import clock
 from leadkeep.absorber.writing import Writing
 from leadkeep.cli import main
 from leadkeep.delivery.recorder import Recorder
+from leadkeep.destinations.resolving import CheckedResolver
 from leadkeep.journal import syscalls
 from leadkeep.journal.archive import Archive
 from leadkeep.journal.segment import Segment
@@ -113,6 +115,17 @@ def _bring_a_bad_migration(path: Path) -> None:
     migrations.known_migrations = known_migrations
 
 
+def _find_no_names(path: Path) -> None:
+    real = CheckedResolver.resolve
+
+    async def resolve(self: Any, host: str, *args: Any, **kwargs: Any) -> Any:
+        if path.exists():
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return await real(self, host, *args, **kwargs)
+
+    CheckedResolver.resolve = resolve
+
+
 def _make_faulty(faults: dict[str, Any]) -> None:
     if boot_id := faults.get("boot_id"):
         clock._read_boot_id = lambda: boot_id
@@ -122,6 +135,8 @@ def _make_faulty(faults: dict[str, Any]) -> None:
         _shift_clock(Path(path))
     if path := faults.get("bad_migration"):
         _bring_a_bad_migration(Path(path))
+    if path := faults.get("no_names"):
+        _find_no_names(Path(path))
     if node := faults.get("node"):
         socket.gethostname = lambda: node
     if files := faults.get("open_files"):

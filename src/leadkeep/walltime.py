@@ -8,6 +8,7 @@ both its ends on one steady clock.
 import contextlib
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,14 @@ class _Seen(msgspec.Struct, frozen=True):
     """Wall time less boot time."""
     at_us: int
     steady_since_us: int
+
+
+class Moment(NamedTuple):
+    """One reading of the wall clock."""
+
+    now_us: int
+    since_us: int
+    """Since when wall time has not jumped, as far as it was watched, this reading included."""
 
 
 class WallTime:
@@ -52,13 +61,21 @@ class WallTime:
 
         No I/O.
         """
+        return self.moment().since_us
+
+    def moment(self) -> Moment:
+        """The time, and since when it is steady: for ages, which both must be of one reading.
+
+        Read one after the other, the clock may jump in between, and an age comes out as long as the
+        jump. No I/O.
+        """
         with self._lock:
             now_us = self._clock.now_us()
             offset_us = self._offset(now_us)
             if abs(offset_us - self._offset_us) > TOLERATED_US:
                 self._since_us = now_us
             self._offset_us = offset_us
-            return self._since_us
+            return Moment(now_us, self._since_us)
 
     def remember(self) -> None:
         """Keep what was seen for the next start; call it about once a minute."""

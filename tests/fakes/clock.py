@@ -20,12 +20,16 @@ class FakeClock:
         self._boottime_us = boottime_ms * 1_000
         self._boot_id = boot_id
         self._boots = 1
+        self._readings = 0
+        self._jumps: dict[int, float] = {}
 
     @property
     def boot_id(self) -> str:
         return self._boot_id
 
     def now_us(self) -> int:
+        self._readings += 1
+        self.jump(self._jumps.pop(self._readings, 0.0))
         return self._now_us
 
     def boottime_ms(self) -> int:
@@ -44,6 +48,10 @@ class FakeClock:
     def jump(self, seconds: float) -> None:
         """Somebody sets the wall clock, forwards or back; boot time does not notice."""
         self._now_us += round(seconds * 1_000_000)
+
+    def jump_at_reading(self, number: int, seconds: float) -> None:
+        """Somebody sets the wall clock right before it is read for the so-and-so-many-th time."""
+        self._jumps[self._readings + number] = seconds
 
     def reboot(self) -> None:
         """Another kernel: boot time starts again, wall time goes on."""

@@ -225,7 +225,7 @@ class Archivist:
         After a jump of the wall clock, or a gap that may have been one, nothing is for a day.
         """
         self._wall.remember()
-        now_us, since_us = self._clock.now_us(), self._wall.steady_since_us()
+        now_us, since_us = self._wall.moment()
         if since_us != self._steady_since_us:
             self._steady_since_us = since_us
             _log.warning("the wall clock has jumped; nothing is pruned for age for a day")

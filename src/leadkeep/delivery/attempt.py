@@ -108,8 +108,7 @@ class Attempter:
         if reply.unsendable:
             return Aside()
         # The clock is read anew: it may have jumped since the attempt began.
-        steady_since_ms = self._wall.steady_since_us() // 1000
-        now_ms = self._clock.now_us() // 1000
+        now_ms, steady_since_ms = (us // 1000 for us in self._wall.moment())
         first = now_ms if claim.first_attempt_at_ms is None else claim.first_attempt_at_ms
         if not steady_since_ms <= first <= now_ms:
             # It has jumped since the first try: the age is counted anew from the jump.

@@ -104,8 +104,9 @@ class FallbackWatch:
         return total
 
     async def _look_at(self, one: Fallback) -> int:
-        before_ms = self._clock.now_us() // 1000 - one.after_ms
-        if self._wall.steady_since_us() // 1000 > before_ms:
+        now_us, since_us = self._wall.moment()
+        before_ms = now_us // 1000 - one.after_ms
+        if since_us // 1000 > before_ms:
             return 0  # The clock has jumped since: nobody can say how long they have failed.
         circuit = (await self._circuits.circuit(one.destination)).circuit
         total = 0

@@ -220,8 +220,8 @@ class PingDesk:
         return min(len(self._outcomes), RECORDED_AT_ONCE)
 
     async def _prune(self) -> None:
-        now_us = self._clock.now_us()
-        if now_us - self._wall.steady_since_us() < DAY_US:
+        now_us, since_us = self._wall.moment()
+        if now_us - since_us < DAY_US:
             return  # After a jump of the wall clock nothing is forgotten for its age.
         try:
             while await self._store.prune_pings(before_ms=(now_us - self._keep_us) // 1_000):

@@ -45,14 +45,14 @@ def jump_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
                 time.sleep(chance.uniform(0.1, 0.3))
                 # Ten years forwards at least once: the jump that makes everything look old.
                 shift += JUMPS[2] if jumps == 0 else chance.choice(JUMPS)
-                clock.write_text(str(shift))
+                _set(clock, shift)
                 jumps += 1
                 _wait_for_tries(installation)
             installation.abandon()
             answered += vendors.stop()
             posted += vendors.posted
             shift += chance.choice(JUMPS)
-            clock.write_text(str(shift))
+            _set(clock, shift)
             jumps += 1
         installation.faults["boot_id"] = f"{seed}-end"
         installation.start()
@@ -61,6 +61,13 @@ def jump_under_load(folder: Path, seed: int, *, careless: str = "") -> Findings:
         brain.status = 200
         settle(installation)
         return judge(installation, brain, answered, posted=posted, faults=jumps)
+
+
+def _set(clock: Path, shift: int) -> None:
+    """At one moment: whoever reads it meanwhile reads the time before or the time after."""
+    new = clock.with_suffix(".new")
+    new.write_text(str(shift))
+    new.replace(clock)
 
 
 def _wait_for_tries(installation: Installation) -> None:

@@ -136,6 +136,22 @@ async def test_a_jump_during_an_attempt_makes_no_lead_old(jump_seconds: int) -> 
     assert abs(outcome.next_attempt_at_ms - clock.now_ms) <= 900_000
 
 
+@pytest.mark.parametrize("jump_seconds", [10 * 365 * 86_400, -10 * 365 * 86_400])
+@pytest.mark.parametrize("earlier_seconds", [0, 10 * 365 * 86_400])
+async def test_a_jump_between_two_looks_at_the_clock_makes_no_lead_old(
+    jump_seconds: int, earlier_seconds: int
+) -> None:
+    for reading in range(1, 6):
+        clock = FakeClock()
+        wall = WallTime(clock)
+        claim = a_claim(attempt=2, first_attempt_at_ms=clock.now_ms)
+        clock.jump(earlier_seconds)
+        wall.steady_since_us()
+        clock.jump_at_reading(reading, jump_seconds)
+        outcome = await outcome_of(BUSY, claim, clock=clock, wall=wall)
+        assert outcome.status is Status.PENDING, reading
+
+
 async def test_a_cancelled_attempt_is_an_attempt_too() -> None:
     outcome = await outcome_of(asyncio.CancelledError())
     assert (outcome.status, outcome.error_class) == (Status.PENDING, "interrupted")

@@ -64,7 +64,9 @@ class Scribe:
             lines = self._take()
             sync = loop.time() - synced_at >= SYNC_SECONDS
             write = partial(self._write, outcome_log, lines, sync=sync)
-            if not await loop.run_in_executor(thread, write):
+            # Shielded: cancelled before its thread has begun, a write would never come to be, and
+            # its lines are taken already.
+            if not await asyncio.shield(loop.run_in_executor(thread, write)):
                 self._waiting.extendleft(reversed(lines))
                 self._something.set()
                 await asyncio.sleep(SYNC_SECONDS)

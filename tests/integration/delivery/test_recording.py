@@ -1,9 +1,12 @@
 """From finished attempts to the store, and from there to the log of outcomes."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -159,6 +162,30 @@ async def test_lines_are_written_soon_and_the_last_ones_on_stopping(tmp_path: Pa
         await writing
     log.close()
     assert lines_in(tmp_path / "outcomes") == [1, 2, 3]
+
+
+async def test_lines_whose_write_has_not_begun_on_stopping_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins = threading.Event()
+
+    class Late(ThreadPoolExecutor):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.submit(begins.wait)
+
+    monkeypatch.setattr(scribe_module, "ThreadPoolExecutor", Late)
+    log = OutcomeLog(tmp_path / "outcomes")
+    scribe = Scribe(log)
+    writing = asyncio.create_task(scribe.run())
+    scribe.write([a_line(1)])
+    await eventually(lambda: not scribe._waiting)  # Taken, and queued behind what blocks.
+    writing.cancel()
+    threading.Timer(0.05, begins.set).start()
+    with suppress(asyncio.CancelledError):
+        await writing
+    log.close()
+    assert lines_in(tmp_path / "outcomes") == [1]
 
 
 async def test_lines_are_synced_also_when_nothing_follows_them(

@@ -15,7 +15,7 @@ from leadkeep.states import Verb
 from leadkeep.store.postgres.statements import SQL
 from leadkeep.store.sqlite import keeping
 from leadkeep.store.sqlite.store import SqliteStore
-from leadkeep.walltime import WallTime
+from leadkeep.walltime import Moment, WallTime
 
 # Faults, not designs: methods are replaced by functions that know only what they need.
 # mypy: disable-error-code="method-assign, assignment, misc, attr-defined"
@@ -66,7 +66,7 @@ def _go_on_after_an_error() -> None:
 
 def _believe_the_clock() -> None:
     """Wall time is taken to have been steady for ever."""
-    WallTime.steady_since_us = lambda self: 0
+    WallTime.moment = lambda self: Moment(self._clock.now_us(), 0)
 
 
 def _believe_any_reply() -> None:

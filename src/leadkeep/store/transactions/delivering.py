@@ -123,6 +123,8 @@ def record(session: Session, outcomes: Sequence[Outcome], *, now_ms: int) -> lis
     """Record attempts and move their deliveries; see `Store.record`."""
     for outcome in outcomes:
         _check(outcome)
+    ids = sorted({outcome.delivery_id for outcome in outcomes})
+    session.keep_still("lock_deliveries", {"deliveries": json.dumps(ids)})
     news: dict[tuple[int, int], tuple[Outcome, str | None]] = {}
     for outcome, (status, fence, owner, stale, _) in _standings(session, outcomes):
         if stale is not None:

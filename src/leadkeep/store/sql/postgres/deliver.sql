@@ -43,16 +43,20 @@ FROM unnest(:delivery::bigint[], :fence::bigint[], :attempt::integer[], :boot_id
   AS c (delivery, fence, attempt, boot_id, until_ms, worker, now_ms)
 WHERE d.id = c.delivery AND d.status = 'pending' AND d.behind IS DISTINCT FROM 1;
 
+-- name: lock_deliveries
+-- Let nobody else move these deliveries, or record their tries, until the transaction ends. What is
+-- looked at after it sees all that was done before; within one statement it would not.
+SELECT id FROM deliveries WHERE id = ANY (ids_in(:deliveries::jsonb)) ORDER BY id FOR UPDATE;
+
 -- name: standing
 -- Where deliveries stand, and how their tries under these fences were recorded (NULL: they were
--- not). Nobody else moves them until the transaction ends.
+-- not).
 SELECT d.id, d.status, d.fence, d.lease_owner, a.stale, a.recorded_at_ms
 FROM unnest(:delivery::bigint[], :fence::bigint[], :lead_id::uuid[])
   WITH ORDINALITY AS o (delivery, fence, lead_id, place)
 JOIN deliveries AS d ON d.id = o.delivery AND d.lead_id = o.lead_id
 LEFT JOIN attempts AS a ON a.delivery = d.id AND a.fence = o.fence
-ORDER BY o.place
-FOR UPDATE OF d;
+ORDER BY o.place;
 
 -- name: insert_attempt
 -- Tries, also a stale worker's.

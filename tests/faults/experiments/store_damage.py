@@ -23,8 +23,8 @@ from tests.faults.rig.waiting import wait_until
 _VENDORS = 3
 _PAGE = 4096
 _LEADS_BEFORE = 60
-"""Few enough that the journal's first file, which is small, is not full before the damage: archiving
-it looks at every lead in it, and would meet the damage before anything was delivered."""
+"""Few enough that the journal's first file, which is small, is not full before the damage: when it
+is archived every lead in it is looked at, which would meet the damage before anything else did."""
 
 Damage = Callable[[Installation, random.Random], None]
 
